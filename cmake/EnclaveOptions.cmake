@@ -1,0 +1,24 @@
+# Compiler, warnings and instrumentation, the same for every target.
+if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang" OR CMAKE_CXX_COMPILER_VERSION VERSION_LESS 19)
+  message(FATAL_ERROR "enclave needs clang 19 (g++ 12 miscompiles coroutines); use a preset of CMakePresets.json")
+endif()
+
+set(ENCLAVE_SANITIZE "" CACHE STRING "Sanitizers to build with, e.g. address,undefined or thread")
+option(ENCLAVE_FUZZ "Build the libFuzzer targets" OFF)
+
+add_library(enclave_options INTERFACE)
+target_include_directories(enclave_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
+target_compile_options(enclave_options INTERFACE
+  -Wall -Wextra -Wconversion -Werror -Wthread-safety -Wno-missing-field-initializers
+  -fno-omit-frame-pointer)
+# Boost 1.81 and Asio are system headers: their warnings are not ours.
+target_compile_definitions(enclave_options INTERFACE
+  BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_HAS_CO_AWAIT=1)
+target_link_options(enclave_options INTERFACE -fuse-ld=lld)
+if(ENCLAVE_SANITIZE)
+  target_compile_options(enclave_options INTERFACE -fsanitize=${ENCLAVE_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(enclave_options INTERFACE -fsanitize=${ENCLAVE_SANITIZE})
+endif()
+if(ENCLAVE_FUZZ)
+  target_compile_options(enclave_options INTERFACE -fsanitize=fuzzer-no-link)
+endif()

@@ -1,0 +1,69 @@
+// The one loop of all controllers: a queue of keys, each reconciled alone, with back-off per key.
+//
+// A key enqueued several times before its turn is reconciled once. A failed reconcile is repeated
+// after `base_delay` doubling to `max_delay`, with jitter; success resets it. kConflict is repeated
+// at once. Nothing is reconciled before all informers of the set are synced.
+//
+// Thread safety: lives on one executor and is called from its tasks only.
+#pragma once
+
+#include <compare>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/result.h"
+#include "kube/informer.h"
+
+namespace enclave::kube {
+
+struct ObjectName {
+  std::string ns;
+  std::string name;
+  auto operator<=>(const ObjectName&) const = default;
+};
+
+class Reconciler {
+ public:
+  // The value is when to reconcile the key again without an event; nullopt: only on events.
+  using Outcome = base::Result<std::optional<base::Duration>>;
+  struct Options {
+    std::string name;  // for logs and metrics: "deployment"
+    base::Duration base_delay = std::chrono::milliseconds(5);
+    base::Duration max_delay = std::chrono::seconds(60);
+  };
+
+  Reconciler(SharedInformers& informers, Options options,
+             std::function<Outcome(const ObjectName&)> reconcile);
+  ~Reconciler();
+
+  void Enqueue(const ObjectName& key);
+  void EnqueueAfter(const ObjectName& key, base::Duration delay);
+  // Each changed object of the informer enqueues its own key.
+  void EnqueueChangesOf(Informer& informer);
+  // Each changed object enqueues the key of its controlling owner, when that is of `owner` kind.
+  void EnqueueOwnersOf(Informer& informer, const Kind& owner);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Records Events as Kubernetes does: repeats of the same (object, reason, message) bump `count` and
+// lastTimestamp of one Event object; bounded memory; a failed write is dropped, never retried for
+// ever.
+class EventRecorder {
+ public:
+  EventRecorder(SharedInformers& informers, std::string component);
+  ~EventRecorder();
+  // `type` is "Normal" or "Warning".
+  void Record(const Object& regarding, std::string_view type, std::string_view reason,
+              const std::string& message);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace enclave::kube
