@@ -12,7 +12,16 @@ namespace enclave::kube {
 
 class LabelSelector {
  public:
-  enum class Operator { kEquals, kNotEquals, kIn, kNotIn, kExists, kNotExists };
+  enum class Operator {
+    kEquals,
+    kNotEquals,
+    kIn,
+    kNotIn,
+    kExists,
+    kNotExists,
+    kGreaterThan,  // the label's value and the given one as integers
+    kLessThan,
+  };
   struct Requirement {
     std::string key;
     Operator op;
