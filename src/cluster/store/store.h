@@ -12,8 +12,11 @@
 // Thread safety: all methods may be called from any thread.
 #pragma once
 
+#include <chrono>
 #include <compare>
+#include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <variant>
@@ -55,13 +58,33 @@ struct Change {
   kube::Revision revision;
 };
 
-// Called in revision order, on the store's thread: it must not block.
+// Called in revision order, on the store's thread: it must not block. The change is already visible
+// to Get and List. It may read the store, Apply (which queues), Subscribe and end subscriptions.
 using ChangeSink = std::function<void(const Change&)>;
 
-// Ends the subscription when destroyed; the sink is not running and will not run after that.
+// Ends the subscription when destroyed; the sink is not running and will not run after that. The
+// destructor waits for a running sink, so the destroying thread must hold no lock that the sink
+// takes. A sink may destroy its own subscription: it is then not called again. May outlive the
+// store.
 class Subscription {
  public:
   virtual ~Subscription() = default;
+};
+
+// Counters since the store was opened, and gauges of now.
+struct StoreMetrics {
+  std::map<std::string, std::size_t> objects;  // by resource
+  std::uint64_t changes = 0;                   // committed puts and removals
+  std::uint64_t commits = 0;                // transactions made durable; changes / commits: batch
+  std::uint64_t failed_commits = 0;         // transactions the disk refused
+  std::uint64_t refused_writes = 0;         // refused because the queue was full
+  std::chrono::nanoseconds commit_time{0};  // spent in durable commits, mostly fsync
+  std::uint64_t largest_batch = 0;          // changes in one transaction
+  std::size_t queue_length = 0;
+  std::size_t history_changes = 0;
+  std::size_t history_bytes = 0;  // estimated memory
+  std::size_t subscriptions = 0;
+  std::uint64_t disk_bytes = 0;  // database and log
 };
 
 class Store {
@@ -73,16 +96,20 @@ class Store {
   virtual kube::ObjectList List(const std::string& resource, const std::string& ns) const = 0;
   virtual kube::Revision revision() const = 0;  // of the last committed change
 
-  // Queues a write; `done` is called once, after the change is durable, on the store's thread. When
-  // the queue is full `done` gets kResourceExhausted; when the disk refuses, kUnavailable, and
-  // reads go on.
+  // Queues a write; `done` is called once, on the store's thread, after the change is durable,
+  // visible to reads and given to the sinks. When the queue is full `done` gets kResourceExhausted
+  // at once, on the calling thread; when the disk refuses, kUnavailable, and reads go on.
   virtual void Apply(Key key, Mutation mutation, WriteDone done) = 0;
 
   // Changes of `resource` after revision `from`: first those from history, then live, without a
-  // gap. kExpired when history does not reach back that far. `from` kNone: live only, from now on.
+  // gap. kExpired when history does not reach back that far; kDeadlineExceeded ("Too large resource
+  // version") when `from` is still to come. `from` kNone: live only, from now on. The sink may be
+  // called before this returns.
   virtual base::Result<std::unique_ptr<Subscription>> Subscribe(const std::string& resource,
                                                                 kube::Revision from,
                                                                 ChangeSink sink) = 0;
+
+  virtual StoreMetrics metrics() const { return {}; }
 };
 
 // Apply and wait; never from the store's thread.
