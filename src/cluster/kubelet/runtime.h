@@ -67,6 +67,11 @@ struct ContainerStats {
   std::int64_t oom_kills = 0;
 };
 
+struct ExecOutput {
+  int exit_code = 0;
+  std::string output;  // the first 10 KiB of standard output and error together
+};
+
 class ContainerRuntime {
  public:
   virtual ~ContainerRuntime() = default;
@@ -86,6 +91,19 @@ class ContainerRuntime {
   virtual void Exec(const ContainerId& id, std::vector<std::string> argv,
                     std::chrono::milliseconds timeout,
                     std::function<void(base::Result<int>)> done) = 0;
+  // The same with what the command printed, for runtimes that can tell. kDeadlineExceeded when it
+  // was stopped after `timeout`.
+  virtual void ExecCapture(const ContainerId& id, std::vector<std::string> argv,
+                           std::chrono::milliseconds timeout,
+                           std::function<void(base::Result<ExecOutput>)> done) {
+    Exec(id, std::move(argv), timeout, [done = std::move(done)](base::Result<int> code) {
+      if (!code) {
+        done(std::unexpected(std::move(code).error()));
+      } else {
+        done(ExecOutput{*code, ""});
+      }
+    });
+  }
 };
 
 struct Probe {
