@@ -1,0 +1,242 @@
+#include "cluster/store/sqlite_journal.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <system_error>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/log.h"
+
+namespace enclave::cluster {
+namespace {
+
+using base::ErrorKind;
+using base::Fail;
+using kube::Revision;
+
+constexpr int kApplicationId = 0x454e434c;  // "ENCL", in the file's header
+constexpr std::string_view kSchemaVersion = "1";
+
+// The log is copied into the database when nothing waits and it has this many frames (pages of
+// 4 KiB), and at the latest at the second figure.
+constexpr std::size_t kCheckpointIdleFrames = 256;
+constexpr std::size_t kCheckpointFrames = 4096;
+static_assert(kCheckpointIdleFrames < kCheckpointFrames);
+
+// locking_mode comes first: then the log's index is in this process's memory and no other process
+// can open the database. journal_size_limit (bytes) cuts the log file down after a burst.
+constexpr const char* kConfigure = R"(
+  PRAGMA page_size = 4096;
+  PRAGMA synchronous = FULL;
+  PRAGMA journal_size_limit = 33554432;
+  PRAGMA cache_size = -4096;
+  PRAGMA temp_store = MEMORY;
+  PRAGMA mmap_size = 0;
+  PRAGMA trusted_schema = OFF;
+  PRAGMA cell_size_check = ON;
+)";
+static_assert(kCheckpointFrames * 4096 <= 33554432);
+
+constexpr const char* kCreate = R"(
+  CREATE TABLE meta (
+    key   TEXT PRIMARY KEY NOT NULL,
+    value TEXT NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE TABLE objects (
+    created  INTEGER PRIMARY KEY NOT NULL,
+    resource TEXT NOT NULL,
+    ns       TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    revision INTEGER NOT NULL,
+    object   TEXT NOT NULL
+  ) STRICT;
+  INSERT INTO meta VALUES ('schema', '1'), ('revision', '0');
+)";
+
+base::Error Damaged(const std::string& path, const std::string& what) {
+  return {ErrorKind::kInternal,
+          fmt::format("opening {}: the database is damaged: {}; restore it from a copy, or move it "
+                      "away to begin with an empty cluster",
+                      path, what)};
+}
+
+// A new file's name is durable only when its directory is.
+base::Result<void> SyncDirectoryOf(const std::string& path) {
+  const std::string parent = std::filesystem::path(path).parent_path().string();
+  const std::string directory = parent.empty() ? "." : parent;
+  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = fd >= 0 && fsync(fd) == 0;
+  const int error = errno;
+  if (fd >= 0) close(fd);
+  if (synced) return {};
+  return Fail(ErrorKind::kUnavailable,
+              fmt::format("syncing the directory {}: {}", directory,
+                          std::error_code(error, std::generic_category()).message()));
+}
+
+// Takes the lock, and creates the schema in an empty file.
+base::Result<void> Prepare(SqliteDatabase& database) {
+  ASSIGN_OR_RETURN(const std::string locking,
+                   database.QueryText("PRAGMA locking_mode = EXCLUSIVE"));
+  RETURN_IF_ERROR(database.Execute(kConfigure));
+  ASSIGN_OR_RETURN(const std::string mode, database.QueryText("PRAGMA journal_mode = WAL"));
+  if (locking != "exclusive" || mode != "wal") {
+    return Fail(ErrorKind::kUnavailable,
+                fmt::format("opening {}: this file system allows no write-ahead log (locking mode "
+                            "{}, journal mode {})",
+                            database.path(), locking, mode));
+  }
+  RETURN_IF_ERROR(database.Execute("BEGIN EXCLUSIVE"));
+  ASSIGN_OR_RETURN(const std::string id, database.QueryText("PRAGMA application_id"));
+  ASSIGN_OR_RETURN(const std::string tables,
+                   database.QueryText("SELECT count(*) FROM sqlite_schema"));
+  if (id == "0" && tables == "0") {
+    RETURN_IF_ERROR(database.Execute(kCreate));
+    RETURN_IF_ERROR(
+        database.Execute(fmt::format("PRAGMA application_id = {}", kApplicationId).c_str()));
+    RETURN_IF_ERROR(database.Execute("COMMIT"));
+    return SyncDirectoryOf(database.path());
+  }
+  if (id != fmt::to_string(kApplicationId)) {
+    return Fail(ErrorKind::kInternal,
+                fmt::format("opening {}: it is a database of another program (application id {})",
+                            database.path(), id));
+  }
+  ASSIGN_OR_RETURN(const std::string schema,
+                   database.QueryText("SELECT value FROM meta WHERE key = 'schema'"));
+  if (schema != kSchemaVersion) {
+    return Fail(ErrorKind::kInternal,
+                fmt::format("opening {}: its schema is version \"{}\", this program knows {}; use "
+                            "the program that wrote it",
+                            database.path(), schema, kSchemaVersion));
+  }
+  return database.Execute("COMMIT");
+}
+
+base::Result<Revision> LoadRevision(const SqliteDatabase& database) {
+  // Text that is no number counts as 0 in SQL, and a lost row gives "".
+  ASSIGN_OR_RETURN(
+      const std::string text,
+      database.QueryText("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'revision' AND "
+                         "value = CAST(CAST(value AS INTEGER) AS TEXT)"));
+  if (text.empty()) return Fail(Damaged(database.path(), "it has no revision"));
+  return Revision{std::stoull(text)};
+}
+
+base::Result<ObjectTable> LoadObjects(const SqliteDatabase& database, Revision last) {
+  ObjectTable objects;
+  ASSIGN_OR_RETURN(SqliteStatement rows,
+                   database.Prepare("SELECT created, resource, ns, name, revision, object FROM "
+                                    "objects ORDER BY created"));
+  while (true) {
+    ASSIGN_OR_RETURN(const bool row, rows.Step());
+    if (!row) return objects;
+    const Revision created{rows.Number(0)};
+    const Key key{std::string(rows.Text(1)), std::string(rows.Text(2)), std::string(rows.Text(3))};
+    const Revision revision{rows.Number(4)};
+    std::string text(rows.Text(5));
+    const auto damaged = [&](std::string_view what) {
+      return Fail(Damaged(database.path(),
+                          fmt::format("object {} ({} \"{}/{}\") {}", std::to_underlying(created),
+                                      key.resource, key.ns, key.name, what)));
+    };
+    kube::Json json = kube::Json::parse(text, nullptr, false);
+    if (json.is_discarded()) return damaged("is not JSON");
+    if (kube::StringAt(json, "metadata.resourceVersion") !=
+        fmt::to_string(std::to_underlying(revision))) {
+      return damaged("contradicts its own revision");
+    }
+    if (created > revision || revision > last) return damaged("is newer than the database");
+    if (objects.Find(key).object != nullptr) return damaged("is there twice");
+    objects.Set(key,
+                {std::make_shared<const kube::Object>(std::move(json), std::move(text)), created});
+  }
+}
+
+}  // namespace
+
+base::Result<SqliteJournal::Opened> SqliteJournal::Open(const std::string& path,
+                                                        const Options& options) {
+  ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> database,
+                   SqliteDatabase::Open(path, options.vfs));
+  RETURN_IF_ERROR(Prepare(*database));
+  if (options.check_integrity) {
+    ASSIGN_OR_RETURN(const std::string verdict, database->QueryText("PRAGMA quick_check(1)"));
+    if (verdict != "ok") return Fail(Damaged(path, verdict));
+  }
+  ASSIGN_OR_RETURN(const Revision revision, LoadRevision(*database));
+  ASSIGN_OR_RETURN(ObjectTable objects, LoadObjects(*database, revision));
+
+  ASSIGN_OR_RETURN(
+      SqliteStatement insert,
+      database->Prepare("INSERT INTO objects (created, resource, ns, name, revision, object) "
+                        "VALUES (?1, ?2, ?3, ?4, ?5, ?6)"));
+  ASSIGN_OR_RETURN(
+      SqliteStatement update,
+      database->Prepare("UPDATE objects SET revision = ?2, object = ?3 WHERE created = ?1"));
+  ASSIGN_OR_RETURN(SqliteStatement remove,
+                   database->Prepare("DELETE FROM objects WHERE created = ?1"));
+  ASSIGN_OR_RETURN(SqliteStatement set_revision,
+                   database->Prepare("UPDATE meta SET value = ?1 WHERE key = 'revision'"));
+  std::unique_ptr<SqliteJournal> journal(new SqliteJournal(std::move(database), std::move(insert),
+                                                           std::move(update), std::move(remove),
+                                                           std::move(set_revision)));
+  return Opened{std::move(journal), std::move(objects), revision};
+}
+
+base::Result<void> SqliteJournal::Write(const Commit& commit) {
+  const Change& change = commit.change;
+  const auto created = std::to_underlying(commit.created);
+  switch (change.type) {
+    case kube::EventType::kDeleted:
+      remove_.Bind(1, created);
+      return remove_.Run();
+    case kube::EventType::kModified:
+      update_.Bind(1, created);
+      update_.Bind(2, std::to_underlying(change.revision));
+      update_.Bind(3, change.object->text());
+      return update_.Run();
+    default:
+      insert_.Bind(1, created);
+      insert_.Bind(2, commit.key.resource);
+      insert_.Bind(3, commit.key.ns);
+      insert_.Bind(4, commit.key.name);
+      insert_.Bind(5, std::to_underlying(change.revision));
+      insert_.Bind(6, change.object->text());
+      return insert_.Run();
+  }
+}
+
+base::Result<void> SqliteJournal::Append(std::span<const Commit> commits) {
+  if (commits.empty()) return {};
+  // Some errors end the transaction by themselves, others leave it open.
+  if (database_->in_transaction()) RETURN_IF_ERROR(database_->Execute("ROLLBACK"));
+  const auto write_all = [&]() -> base::Result<void> {
+    RETURN_IF_ERROR(database_->Execute("BEGIN IMMEDIATE"));
+    for (const Commit& commit : commits) RETURN_IF_ERROR(Write(commit));
+    const std::string last = fmt::to_string(std::to_underlying(commits.back().change.revision));
+    revision_.Bind(1, last);
+    RETURN_IF_ERROR(revision_.Run());
+    return database_->Execute("COMMIT");
+  };
+  base::Result<void> written = write_all();
+  if (!written && database_->in_transaction()) {
+    // The error that matters is the first; an open transaction is ended before the next try.
+    std::ignore = database_->Execute("ROLLBACK");
+  }
+  return written;
+}
+
+void SqliteJournal::Maintain(bool idle) {
+  if (database_->log_frames() < (idle ? kCheckpointIdleFrames : kCheckpointFrames)) return;
+  base::Result<void> copied = database_->Checkpoint();
+  // Nothing is lost: the log keeps all commits, and the copy is tried again after the next batch.
+  if (!copied && !checkpoint_failing_) base::LogWarning("store", copied.error().message());
+  checkpoint_failing_ = !copied;
+}
+
+}  // namespace enclave::cluster

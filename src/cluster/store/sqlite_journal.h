@@ -1,0 +1,56 @@
+// The journal on SQLite; docs/formats/store.md draws its schema.
+//
+// Memory holds all objects, so the database is only written while the store runs and read once, at
+// opening. Rows are therefore keyed by the revision of creation, which rises: a create appends to
+// the table, and there is no index to maintain.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "base/result.h"
+#include "cluster/store/journal.h"
+#include "cluster/store/object_table.h"
+#include "cluster/store/sqlite_database.h"
+
+namespace enclave::cluster {
+
+class SqliteJournal final : public Journal {
+ public:
+  struct Options {
+    std::string vfs;              // a registered SQLite VFS; "" is the system's
+    bool check_integrity = true;  // read all pages for structural damage (PRAGMA quick_check)
+  };
+  struct Opened {
+    std::unique_ptr<SqliteJournal> journal;
+    ObjectTable objects;
+    kube::Revision revision;  // of the last commit
+  };
+
+  // Opens or creates the database and takes its lock until destruction. kUnavailable when another
+  // process has it or the disk refuses, kInternal when it is damaged or not ours.
+  static base::Result<Opened> Open(const std::string& path, const Options& options);
+
+  base::Result<void> Append(std::span<const Commit> commits) override;
+  void Maintain(bool idle) override;
+
+ private:
+  SqliteJournal(std::unique_ptr<SqliteDatabase> database, SqliteStatement insert,
+                SqliteStatement update, SqliteStatement remove, SqliteStatement revision)
+      : database_(std::move(database)),
+        insert_(std::move(insert)),
+        update_(std::move(update)),
+        remove_(std::move(remove)),
+        revision_(std::move(revision)) {}
+  base::Result<void> Write(const Commit& commit);
+
+  std::unique_ptr<SqliteDatabase> database_;  // first: statements end before it
+  SqliteStatement insert_;
+  SqliteStatement update_;
+  SqliteStatement remove_;
+  SqliteStatement revision_;
+  bool checkpoint_failing_ = false;
+};
+
+}  // namespace enclave::cluster
