@@ -58,11 +58,9 @@ removals=$(awk '$1 == "Remv" { print $2 }' "$log" | tr '\n' ' ')
   fail "the packages ${missing[*]} exclude these installed ones, which are left as they are: $removals
   Remove them yourself if nothing needs them (apt-get remove $removals), then run ./enclave again."
 
-size=$(apt-get --assume-no --no-install-recommends install "${missing[@]}" 2>/dev/null |
-  awk '/^Need to get/ { for (i = 1; i < NF; ++i) if ($i == "get") get = $(i+1) " " $(i+2) }
-       /^After this operation/ { use = $4 " " $5 }
-       END { sub(/\/.*/, "", get); if (use) printf "%s to fetch, %s on disk", get, use }' || true)
-say "installing ${#missing[@]} Debian packages${size:+ ($size)}, about a minute:"
+fetch=$(apt-get --print-uris "${options[@]}" install "${missing[@]}" 2>/dev/null |
+  awk '/^\x27/ { bytes += $3 } END { if (bytes) printf ", %d MB to fetch", bytes / 1e6 }' || true)
+say "installing ${#missing[@]} Debian packages (about a minute$fetch):"
 printf '%s ' "${missing[@]}" | fold -s -w 96 | sed 's/^/  /' >&2
 printf '\n' >&2
 

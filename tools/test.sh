@@ -1,0 +1,179 @@
+#!/usr/bin/env bash
+# ./enclave test [--quick] [--slow] [FILTER]: every check and test, ending in the line `N passed, N failed`.
+#   --quick  format, rules and unit tests only
+#   --slow   the long versions of the system tests as well
+#   FILTER   only tests with FILTER in their name (Suite.Name)
+set -uo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+quick='' filter='' slow=''
+for argument; do
+  case $argument in
+    --quick) quick=1 ;;
+    --slow) slow=1 ;;
+    -h | --help) sed -n '2,5s/^# *//p' "$0"; exit 0 ;;
+    -*) printf 'enclave test: unknown option %s (see --help)\n' "$argument" >&2; exit 2 ;;
+    *) filter=$argument ;;
+  esac
+done
+
+logs=$root/build/test
+mkdir -p "$logs" && [[ -w $logs ]] || { echo "enclave test: cannot write $logs" >&2; exit 1; }
+exec 9>"$logs/.lock"
+flock -n 9 || { echo 'enclave test: another test run is under way here; waiting for it' >&2; flock 9; }
+jobs=$(nproc)
+passed=0 failed=0 skipped=0 failures=()
+
+stage() { printf '\n== %s (%s s in)\n' "$*" "$SECONDS"; }
+pass() { passed=$((passed + 1)); }
+fail() { failed=$((failed + 1)); failures+=("$1"); printf 'FAILED: %s\n' "$1"; }
+# check NAME COMMAND...: one test that passes when the command does; its output is shown when not.
+check() {
+  local name=$1 log=$logs/$1.log
+  shift
+  if "$@" >"$log" 2>&1 9>&-; then pass; else tail -n 60 "$log"; fail "$name"; fi
+}
+# build PRESET TARGET...: a failed build is a failed test.
+build() {
+  if tools/build.sh "$@" 9>&-; then return 0; fi
+  fail "build of preset $1"
+  return 1
+}
+
+# gtest NAME PROGRAM ARGUMENT...: runs a GoogleTest program; its tests are counted by `tally NAME`.
+gtest() {
+  local name=$1 program=$2
+  shift 2
+  [[ -n $filter ]] && set -- "$@" --gtest_filter="*$filter*"
+  local began=$SECONDS
+  "$program" --gtest_color=no "$@" >"$logs/$name.log" 2>&1 </dev/null 9>&-
+  printf '%s %s\n' "$?" "$((SECONDS - began))" >"$logs/$name.exit"
+}
+tally() {
+  local name=$1 log=$logs/$1.log code seconds ok bad skip
+  read -r code seconds <"$logs/$name.exit" || code=1 seconds=0
+  ok=$(grep -c '^\[       OK \] ' "$log")
+  skip=$(grep -c '^\[  SKIPPED \] .*([0-9]* ms)$' "$log")
+  bad=$(grep -c '^\[  FAILED  \] .*([0-9]* ms)$' "$log")
+  passed=$((passed + ok)) skipped=$((skipped + skip)) failed=$((failed + bad))
+  printf '%-34s %5s passed %3s failed %3s skipped %4s s\n' "$name" "$ok" "$bad" "$skip" "$seconds"
+  if ((bad > 0)); then
+    # Each failed test from its beginning to its end.
+    awk '/^\[ RUN      \] / { text = "" } { text = text $0 "\n" }
+         /^\[  FAILED  \] .*\([0-9]* ms\)$/ { printf "%s", text }' "$log" | tail -n 200
+    while IFS= read -r test; do failures+=("$name: $test"); done < <(
+      sed -n 's/^\[  FAILED  \] \(.*\) ([0-9]* ms)$/\1/p' "$log")
+  elif ((code != 0)); then
+    tail -n 60 "$log"
+    fail "$name: ended with exit code $code"
+  fi
+}
+# unit SUFFIX PROGRAM...: unit-test programs of one build, side by side on all cores.
+unit() {
+  local suffix=$1 program name running=0 names=()
+  shift
+  for program; do
+    name=$(basename "$program")$suffix
+    names+=("$name")
+    rm -f "$logs/$name.exit"
+    gtest "$name" "$program" &
+    running=$((running + 1))
+    if ((running >= jobs)); then wait -n; running=$((running - 1)); fi
+  done
+  wait
+  for name in "${names[@]}"; do tally "$name"; done
+}
+
+finish() {
+  stage 'result'
+  local failure
+  for failure in "${failures[@]}"; do printf 'failed: %s\n' "$failure"; done
+  printf 'logs: %s\n\n' "$logs"
+  if ((skipped > 0)); then
+    printf '%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
+  else
+    printf '%d passed, %d failed\n' "$passed" "$failed"
+  fi
+  ((failed == 0 && passed > 0)) && exit 0
+  exit 1
+}
+
+formatted() {
+  find src sim tests -name node_modules -prune -o \( -name '*.cc' -o -name '*.h' \) -print0 |
+    xargs -0 -P "$jobs" -n 32 clang-format-19 --dry-run -Werror
+}
+# A fuzzer and its exit code, within the seconds given; findings are kept in the logs.
+fuzz() {
+  local program=$1 seconds=$2 findings=$logs/fuzz-$(basename "$1")
+  mkdir -p "$findings/corpus"
+  ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1 "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
+    -max_len=4096 -print_final_stats=1 -artifact_prefix="$findings/" "$findings/corpus"
+}
+canary_dies() {
+  if fuzz "$1" 60; then
+    echo 'the canary lived: the fuzzers find nothing, not even a planted bug'
+    return 1
+  fi
+}
+fuzz_program() {  # src/kube/selector_fuzz.cc -> build/fuzz/src/kube/enclave_kube_selector_fuzz
+  local folder
+  folder=$(dirname "$1")
+  printf 'build/fuzz/%s/enclave_%s_%s' "$folder" "$(sed 's,^src/,,; s,/,_,g' <<<"$folder")" "$(basename "$1" .cc)"
+}
+
+# ---------------------------------------------------------------------------------------------------------
+stage 'packages'
+tools/install_packages.sh 9>&- || { fail 'installing packages'; finish; }
+
+if [[ -z $filter ]]; then
+  stage 'format'
+  check format formatted
+fi
+
+stage 'build with the address and undefined-behaviour sanitizers, tests and fuzzers'
+export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1} UBSAN_OPTIONS=print_stacktrace=1
+if build fuzz all; then
+  stage 'unit tests and house rules'
+  mapfile -t programs < <(find build/fuzz -name '*_test' -type f -perm -u+x ! -name enclave_system_test | sort)
+  unit .asan "${programs[@]}"
+  if [[ -z $filter && -z $quick ]]; then
+    stage 'fuzzers'
+    while read -r source kind; do
+      [[ -z $source || $source == \#* ]] && continue
+      program=$(fuzz_program "$source")
+      if [[ $kind == canary ]]; then
+        check "fuzz-canary" canary_dies "$program"
+      else
+        check "fuzz-$(basename "$program")" fuzz "$program" "${ENCLAVE_FUZZ_SECONDS:-3}"
+      fi
+    done <tools/fuzzers.txt
+  fi
+fi
+[[ -n $quick ]] && finish
+
+# Where threads meet; everything else runs on one.
+threaded=(enclave_net_test enclave_cluster_store_test enclave_cluster_api_test)
+stage 'build with the thread sanitizer'
+if build tsan "${threaded[@]}"; then
+  stage 'unit tests of the threaded parts'
+  mapfile -t programs < <(for name in "${threaded[@]}"; do find build/tsan -name "$name" -type f; done)
+  TSAN_OPTIONS=halt_on_error=0:second_deadlock_stack=1 unit .tsan "${programs[@]}"
+fi
+
+stage 'build of the program'
+if build release all; then
+  if [[ -z $filter ]]; then
+    stage 'clang-tidy'
+    check tidy tools/tidy.sh
+  fi
+  stage 'simulation'
+  mapfile -t programs < <(find build/release/sim -name '*_test' -type f -perm -u+x | sort)
+  unit .release "${programs[@]}"
+  stage 'the whole, with kubectl'
+  if [[ -x build/release/tests/enclave_system_test ]]; then
+    gtest enclave_system_test build/release/tests/enclave_system_test ${slow:+--slow}
+    grep -a '^enclave tests: ' "$logs/enclave_system_test.log"
+    tally enclave_system_test
+  fi
+fi
+finish
