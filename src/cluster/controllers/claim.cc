@@ -36,12 +36,9 @@ base::Result<ObjectPtr> Release(kube::Api& api, const kube::Object& owner, const
 
 }  // namespace
 
-base::Result<std::vector<ObjectPtr>> ClaimDependents(kube::SharedInformers& informers,
-                                                     const kube::Kind& owner_kind,
-                                                     const kube::Object& owner,
-                                                     const kube::LabelSelector& selector,
-                                                     const kube::Kind& kind,
-                                                     kube::Informer& dependents) {
+base::Result<std::vector<ObjectPtr>> ClaimDependents(
+    kube::SharedInformers& informers, const kube::Kind& owner_kind, const kube::Object& owner,
+    const kube::LabelSelector& selector, const kube::Kind& kind, kube::Informer& dependents) {
   std::vector<ObjectPtr> claimed;
   std::vector<ObjectPtr> orphans;
   for (const ObjectPtr& dependent : dependents.List(owner.ns())) {

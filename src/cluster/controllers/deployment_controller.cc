@@ -21,12 +21,10 @@ DeploymentController::DeploymentController(kube::SharedInformers& informers)
                   [this](const kube::ObjectName& key) { return Reconcile(key); }) {
   reconciler_.EnqueueChangesOf(deployments_);
   reconciler_.EnqueueOwnersOf(sets_, kube::kDeployment);
-  sets_.OnChange([this](const ObjectPtr& before, const ObjectPtr& after) {
-    EnqueueForOrphan(before, after);
-  });
-  pods_.OnChange([this](const ObjectPtr& before, const ObjectPtr& after) {
-    EnqueueForPod(before, after);
-  });
+  sets_.OnChange(
+      [this](const ObjectPtr& before, const ObjectPtr& after) { EnqueueForOrphan(before, after); });
+  pods_.OnChange(
+      [this](const ObjectPtr& before, const ObjectPtr& after) { EnqueueForPod(before, after); });
 }
 
 void DeploymentController::EnqueueForOrphan(const ObjectPtr& before, const ObjectPtr& after) {

@@ -1,8 +1,8 @@
 // Rolls ReplicaSets of one template over into ReplicaSets of the next, within the bounds of the
 // strategy, and keeps the history (Kubernetes pkg/controller/deployment).
 //
-// One reconcile does one of these and then writes status; each write to a ReplicaSet causes the next
-// reconcile:
+// One reconcile does one of these and then writes status; each write to a ReplicaSet causes the
+// next reconcile:
 //
 //   deleting              -> status only
 //   paused, or rescaled   -> resize the sets that are there, in proportion while a rollout runs

@@ -81,8 +81,7 @@ bool DeploymentSync::TimedOut() const {
   if (reason == "NewReplicaSetAvailable") return false;
   if (reason == "ProgressDeadlineExceeded") return true;
   const auto since = kube::TimeAt(*progressing, "lastUpdateTime");
-  const auto deadline =
-      std::chrono::seconds(IntAt(deployment(), "spec.progressDeadlineSeconds"));
+  const auto deadline = std::chrono::seconds(IntAt(deployment(), "spec.progressDeadlineSeconds"));
   return since && *since + deadline < informers_.executor().WallNow();
 }
 
@@ -92,9 +91,9 @@ void DeploymentSync::SetProgressCondition(Json& status) {
     return;
   }
   const Json* current = FindCondition(conditions_, "Progressing");
-  const bool already_complete =
-      current != nullptr && StringAt(*current, "reason") == "NewReplicaSetAvailable" &&
-      IntAt(status, "replicas") == IntAt(status, "updatedReplicas");
+  const bool already_complete = current != nullptr &&
+                                StringAt(*current, "reason") == "NewReplicaSetAvailable" &&
+                                IntAt(status, "replicas") == IntAt(status, "updatedReplicas");
   if (already_complete) return;
   const std::string what = new_set_ != nullptr
                                ? fmt::format("ReplicaSet \"{}\"", new_set_->name())
@@ -109,8 +108,8 @@ void DeploymentSync::SetProgressCondition(Json& status) {
       since = StringAt(*current, "lastTransitionTime");
     }
     RemoveCondition(conditions_, "Progressing");
-    SetCondition(conditions_, "Progressing", "True", "ReplicaSetUpdated",
-                 what + " is progressing.", Now(), true);
+    SetCondition(conditions_, "Progressing", "True", "ReplicaSetUpdated", what + " is progressing.",
+                 Now(), true);
     if (!since.empty()) conditions_.back()["lastTransitionTime"] = since;
   } else if (TimedOut()) {
     SetCondition(conditions_, "Progressing", "False", "ProgressDeadlineExceeded",
@@ -165,8 +164,7 @@ std::optional<base::Duration> DeploymentSync::UntilDeadline() const {
   }
   const auto since = kube::TimeAt(*progressing, "lastUpdateTime");
   if (!since) return std::nullopt;
-  const auto deadline =
-      std::chrono::seconds(IntAt(deployment(), "spec.progressDeadlineSeconds"));
+  const auto deadline = std::chrono::seconds(IntAt(deployment(), "spec.progressDeadlineSeconds"));
   const base::Duration left = *since + deadline - informers_.executor().WallNow();
   // Written times have whole seconds, so look a second later than the deadline.
   return std::max(left, base::Duration::zero()) + std::chrono::seconds(1);

@@ -87,12 +87,13 @@ std::string DeploymentSync::Now() const {
 }
 
 bool DeploymentSync::HasDeadline() const {
-  const std::int64_t seconds =
-      IntAt(deployment(), "spec.progressDeadlineSeconds", kNoDeadline);
+  const std::int64_t seconds = IntAt(deployment(), "spec.progressDeadlineSeconds", kNoDeadline);
   return seconds < kNoDeadline;
 }
 
-bool DeploymentSync::paused() const { return BoolAt(deployment(), "spec.paused"); }
+bool DeploymentSync::paused() const {
+  return BoolAt(deployment(), "spec.paused");
+}
 
 std::vector<kube::ObjectPtr> DeploymentSync::AllSets() const {
   std::vector<ObjectPtr> all = old_sets_;
@@ -178,8 +179,8 @@ base::Result<> DeploymentSync::CreateNewSet() {
   for (const ObjectPtr& set : old_sets_) newest_old = std::max(newest_old, RevisionOf(set->json()));
   kube::Json pod_template = NormalisedTemplate(At(deployment(), "spec.template"));
   const std::string hash = kube::TemplateHash(
-      pod_template, collided_ ? std::optional(static_cast<std::uint32_t>(collisions_))
-                              : std::nullopt);
+      pod_template,
+      collided_ ? std::optional(static_cast<std::uint32_t>(collisions_)) : std::nullopt);
   pod_template = At(deployment(), "spec.template");
   ObjectAt(ObjectAt(pod_template, "metadata"), "labels")[kTemplateHashLabel] = hash;
   kube::Json selector = At(deployment(), "spec.selector");
@@ -209,9 +210,9 @@ base::Result<> DeploymentSync::CreateNewSet() {
   if (!created && created.error().kind() == ErrorKind::kAlreadyExists) {
     const auto other = informers_.api().Get(kube::kReplicaSet, deployment_->ns(), name);
     // Gone again, or ours after all and on its way into the cache: look again.
-    if (!other || (ControllerUid((*other)->json()) == deployment_->uid() &&
-                   SameTemplate(At((*other)->json(), "spec.template"),
-                                At(deployment(), "spec.template")))) {
+    if (!other ||
+        (ControllerUid((*other)->json()) == deployment_->uid() &&
+         SameTemplate(At((*other)->json(), "spec.template"), At(deployment(), "spec.template")))) {
       return base::Fail(ErrorKind::kUnavailable,
                         "replica set " + name + " is not in the cache yet, or is on its way out");
     }
@@ -227,14 +228,14 @@ base::Result<> DeploymentSync::CreateNewSet() {
       return {};
     }
     if (HasDeadline()) {
-      SetCondition(conditions_, "Progressing", "False", "ReplicaSetCreateError",
-                   fmt::format("Failed to create new replica set \"{}\": {}", name,
-                               error.message()),
-                   Now(), true);
+      SetCondition(
+          conditions_, "Progressing", "False", "ReplicaSetCreateError",
+          fmt::format("Failed to create new replica set \"{}\": {}", name, error.message()), Now(),
+          true);
     }
-    events_.Record(*deployment_, "Warning", "ReplicaSetCreateError",
-                   fmt::format("Failed to create new replica set \"{}\": {}", name,
-                               error.message()));
+    events_.Record(
+        *deployment_, "Warning", "ReplicaSetCreateError",
+        fmt::format("Failed to create new replica set \"{}\": {}", name, error.message()));
     return std::unexpected(error.While("creating replica set " + name));
   }
   new_set_ = std::move(*created);
@@ -280,16 +281,15 @@ base::Result<> DeploymentSync::ScaleOnly() {
   }
   if (new_set_ != nullptr && ReplicasOf(new_set_->json()) > 0) active.push_back(&new_set_);
 
-  const bool saturated =
-      new_set_ != nullptr && ReplicasOf(new_set_->json()) == bounds_.replicas &&
-      AnnotationOf(new_set_->json(), kDesiredReplicasAnnotation) ==
-          std::to_string(bounds_.replicas) &&
-      IntAt(new_set_->json(), "status.availableReplicas") == bounds_.replicas;
+  const bool saturated = new_set_ != nullptr && ReplicasOf(new_set_->json()) == bounds_.replicas &&
+                         AnnotationOf(new_set_->json(), kDesiredReplicasAnnotation) ==
+                             std::to_string(bounds_.replicas) &&
+                         IntAt(new_set_->json(), "status.availableReplicas") == bounds_.replicas;
   if (active.size() <= 1) {
-    ObjectPtr* only = !active.empty()        ? active.front()
-                      : new_set_ != nullptr  ? &new_set_
-                      : !old_sets_.empty()   ? &old_sets_.back()
-                                             : nullptr;
+    ObjectPtr* only = !active.empty()       ? active.front()
+                      : new_set_ != nullptr ? &new_set_
+                      : !old_sets_.empty()  ? &old_sets_.back()
+                                            : nullptr;
     if (only != nullptr) RETURN_IF_ERROR(ScaleSet(*only, bounds_.replicas));
   } else if (saturated) {
     for (ObjectPtr* set : active) {
@@ -344,8 +344,7 @@ base::Result<bool> DeploymentSync::ScaleDownOldSets() {
   const std::int64_t old_pods = SumOfReplicas(old_sets_);
   if (old_pods == 0 || new_set_ == nullptr) return false;
   const std::int64_t all_pods = old_pods + ReplicasOf(new_set_->json());
-  const std::int64_t new_unavailable =
-      ReplicasOf(new_set_->json()) - AvailableOf(new_set_->json());
+  const std::int64_t new_unavailable = ReplicasOf(new_set_->json()) - AvailableOf(new_set_->json());
   // If every old pod were available, this many could go.
   const std::int64_t most = all_pods - bounds_.MinAvailable() - new_unavailable;
   if (most <= 0) return false;
@@ -408,7 +407,9 @@ base::Result<> DeploymentSync::CleanHistory() {
   }
   const std::int64_t excess = static_cast<std::int64_t>(alive.size()) - limit;
   if (excess <= 0) return {};
-  std::ranges::stable_sort(alive, {}, [](const ObjectPtr& set) { return RevisionOf(set->json()); });
+  std::ranges::sort(alive, {}, [](const ObjectPtr& set) {
+    return std::pair(RevisionOf(set->json()), set->name());
+  });
   for (std::size_t i = 0; i < static_cast<std::size_t>(excess); ++i) {
     const kube::Json& set = alive[i]->json();
     // Its pods must be gone first.

@@ -1,5 +1,5 @@
-// One reconcile of one Deployment: the working copies of it and of its ReplicaSets, and the steps of
-// deployment_controller.h. Made, run and dropped within one task.
+// One reconcile of one Deployment: the working copies of it and of its ReplicaSets, and the steps
+// of deployment_controller.h. Made, run and dropped within one task.
 #pragma once
 
 #include <optional>
@@ -64,7 +64,7 @@ class DeploymentSync {
   kube::EventRecorder& events_;
   ObjectPtr deployment_;
   const RolloutBounds bounds_;
-  ObjectPtr new_set_;               // null: none of the current template
+  ObjectPtr new_set_;                // null: none of the current template
   std::vector<ObjectPtr> old_sets_;  // by creation, oldest first
   // status.conditions and collisionCount as they will be written.
   Json conditions_;

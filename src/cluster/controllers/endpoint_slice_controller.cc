@@ -22,7 +22,9 @@ const std::string kManagedBy = "endpointslice.kubernetes.io/managed-by";
 const std::string kManager = "endpointslice-controller.k8s.io";
 constexpr std::size_t kMaxEndpoints = 100;
 
-bool IsOurs(const Json& slice) { return LabelOf(slice, kManagedBy) == kManager; }
+bool IsOurs(const Json& slice) {
+  return LabelOf(slice, kManagedBy) == kManager;
+}
 
 Json EndpointOf(const ServiceEndpoint& endpoint) {
   Json json{{"addresses", Json::array({endpoint.ip})},
@@ -132,17 +134,17 @@ kube::Reconciler::Outcome EndpointSliceController::Reconcile(const kube::ObjectN
       }
     }
     while (!group.by_pod.empty()) {
-      Json slice{{"apiVersion", kube::kEndpointSlice.ApiVersion()},
-                 {"kind", "EndpointSlice"},
-                 {"metadata",
-                  {{"generateName", key.name + "-"},
-                   {"namespace", key.ns},
-                   {"labels", labels},
-                   {"ownerReferences",
-                    Json::array({ControllerReference(kube::kService, *service)})}}},
-                 {"addressType", "IPv4"},
-                 {"endpoints", Json::array()},
-                 {"ports", group.ports}};
+      Json slice{
+          {"apiVersion", kube::kEndpointSlice.ApiVersion()},
+          {"kind", "EndpointSlice"},
+          {"metadata",
+           {{"generateName", key.name + "-"},
+            {"namespace", key.ns},
+            {"labels", labels},
+            {"ownerReferences", Json::array({ControllerReference(kube::kService, *service)})}}},
+          {"addressType", "IPv4"},
+          {"endpoints", Json::array()},
+          {"ports", group.ports}};
       while (slice["endpoints"].size() < kMaxEndpoints && !group.by_pod.empty()) {
         slice["endpoints"].push_back(std::move(group.by_pod.begin()->second));
         group.by_pod.erase(group.by_pod.begin());

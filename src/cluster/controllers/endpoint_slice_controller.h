@@ -1,5 +1,6 @@
 // Writes the EndpointSlices of each Service with a selector: at most 100 endpoints a slice, one set
-// of ports a slice, endpoints left in the slice they are in (Kubernetes pkg/controller/endpointslice).
+// of ports a slice, endpoints left in the slice they are in (Kubernetes
+// pkg/controller/endpointslice).
 //
 // Thread safety: lives on the informers' executor.
 #pragma once

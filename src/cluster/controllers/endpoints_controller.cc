@@ -86,8 +86,8 @@ kube::Reconciler::Outcome EndpointsController::Reconcile(const kube::ObjectName&
   if (service == nullptr) {
     if (current != nullptr &&
         (vanished_.contains(key) || LabelOf(current->json(), kManagedBy) == kManager)) {
-      const auto deleted = informers_.api().Delete(kube::kEndpoints, key.ns, key.name,
-                                                   {.uid = current->uid()});
+      const auto deleted =
+          informers_.api().Delete(kube::kEndpoints, key.ns, key.name, {.uid = current->uid()});
       if (!deleted && deleted.error().kind() != ErrorKind::kNotFound) {
         return std::unexpected(deleted.error());
       }

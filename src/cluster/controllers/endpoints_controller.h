@@ -1,5 +1,6 @@
-// Writes one Endpoints object for each Service with a selector (Kubernetes pkg/controller/endpoint).
-// Endpoints of Services without a selector belong to whoever wrote them and are left alone.
+// Writes one Endpoints object for each Service with a selector (Kubernetes
+// pkg/controller/endpoint). Endpoints of Services without a selector belong to whoever wrote them
+// and are left alone.
 //
 // Thread safety: lives on the informers' executor.
 #pragma once

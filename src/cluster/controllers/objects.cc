@@ -50,9 +50,12 @@ const std::string& ControllerUid(const Json& object) {
 }
 
 Json ControllerReference(const kube::Kind& kind, const kube::Object& owner) {
-  return Json{{"apiVersion", kind.ApiVersion()}, {"kind", kind.kind},
-              {"name", owner.name()},            {"uid", owner.uid()},
-              {"controller", true},              {"blockOwnerDeletion", true}};
+  return Json{{"apiVersion", kind.ApiVersion()},
+              {"kind", kind.kind},
+              {"name", owner.name()},
+              {"uid", owner.uid()},
+              {"controller", true},
+              {"blockOwnerDeletion", true}};
 }
 
 Json WithoutOwner(const Json& references, const std::string& uid) {

@@ -77,16 +77,16 @@ Value ValueOf(const kube::Object& pod, const std::map<std::string, std::int64_t>
   const Json* ready = ConditionOf(json, "Ready");
   const std::string& cost = AnnotationOf(json, "controller.kubernetes.io/pod-deletion-cost");
   const auto crowd = per_node.find(node);
-  return Value{.assigned = !node.empty(),
-               .phase = PhaseRank(json),
-               .ready = PodReady(json),
-               .cost = cost.empty() ? 0 : std::strtoll(cost.c_str(), nullptr, 10),
-               .crowding = node.empty() || crowd == per_node.end() ? 0 : -crowd->second,
-               .ready_age =
-                   ready == nullptr ? 0 : nanoseconds(kube::TimeAt(*ready, "lastTransitionTime")),
-               .restarts = -Restarts(json),
-               .age = nanoseconds(kube::TimeAt(json, "metadata.creationTimestamp")),
-               .name = pod.name()};
+  return Value{
+      .assigned = !node.empty(),
+      .phase = PhaseRank(json),
+      .ready = PodReady(json),
+      .cost = cost.empty() ? 0 : std::strtoll(cost.c_str(), nullptr, 10),
+      .crowding = node.empty() || crowd == per_node.end() ? 0 : -crowd->second,
+      .ready_age = ready == nullptr ? 0 : nanoseconds(kube::TimeAt(*ready, "lastTransitionTime")),
+      .restarts = -Restarts(json),
+      .age = nanoseconds(kube::TimeAt(json, "metadata.creationTimestamp")),
+      .name = pod.name()};
 }
 
 bool HasLabels(const Json& object, const Json& labels) {
@@ -107,9 +107,8 @@ ReplicaSetController::ReplicaSetController(kube::SharedInformers& informers)
                   [this](const kube::ObjectName& key) { return Reconcile(key); }) {
   reconciler_.EnqueueChangesOf(sets_);
   reconciler_.EnqueueOwnersOf(pods_, kube::kReplicaSet);
-  pods_.OnChange([this](const ObjectPtr& before, const ObjectPtr& after) {
-    EnqueueMatching(before, after);
-  });
+  pods_.OnChange(
+      [this](const ObjectPtr& before, const ObjectPtr& after) { EnqueueMatching(before, after); });
 }
 
 // An orphan that appears, or whose labels change, may be adopted by any set that selects it; a pod
@@ -129,8 +128,7 @@ void ReplicaSetController::EnqueueMatching(const ObjectPtr& before, const Object
   }
   for (const ObjectPtr& set : sets_.List(after->ns())) {
     const auto selector = kube::LabelSelector::FromJson(At(set->json(), "spec.selector"));
-    if (selector && !selector->empty() &&
-        selector->Matches(At(after->json(), "metadata.labels"))) {
+    if (selector && !selector->empty() && selector->Matches(At(after->json(), "metadata.labels"))) {
       reconciler_.Enqueue({set->ns(), set->name()});
     }
   }
@@ -142,9 +140,9 @@ kube::Reconciler::Outcome ReplicaSetController::Reconcile(const kube::ObjectName
   const auto selector = kube::LabelSelector::FromJson(At(set->json(), "spec.selector"));
   if (!selector || selector->empty()) return std::nullopt;  // would select every pod
 
-  ASSIGN_OR_RETURN(const std::vector<ObjectPtr> claimed,
-                   ClaimDependents(informers_, kube::kReplicaSet, *set, *selector, kube::kPod,
-                                   pods_));
+  ASSIGN_OR_RETURN(
+      const std::vector<ObjectPtr> claimed,
+      ClaimDependents(informers_, kube::kReplicaSet, *set, *selector, kube::kPod, pods_));
   std::vector<ObjectPtr> active;
   for (const ObjectPtr& pod : claimed) {
     if (PodActive(*pod)) active.push_back(pod);
@@ -157,8 +155,8 @@ kube::Reconciler::Outcome ReplicaSetController::Reconcile(const kube::ObjectName
     if (missing > 0) {
       managed = CreatePods(set, std::min(missing, kBurst));
     } else if (missing < 0) {
-      managed = DeletePods(set, std::move(active), static_cast<std::size_t>(
-                                                       std::min(-missing, kBurst)));
+      managed =
+          DeletePods(set, std::move(active), static_cast<std::size_t>(std::min(-missing, kBurst)));
     }
   }
   std::optional<base::Duration> wait;
@@ -192,8 +190,8 @@ base::Result<> ReplicaSetController::CreatePods(const ObjectPtr& set, std::int64
   return {};
 }
 
-base::Result<> ReplicaSetController::DeletePods(const ObjectPtr& set,
-                                                std::vector<ObjectPtr> active, std::size_t count) {
+base::Result<> ReplicaSetController::DeletePods(const ObjectPtr& set, std::vector<ObjectPtr> active,
+                                                std::size_t count) {
   std::map<std::string, std::int64_t> per_node;
   for (const ObjectPtr& pod : active) ++per_node[StringAt(pod->json(), "spec.nodeName")];
   std::vector<std::pair<Value, ObjectPtr>> ranked;
@@ -250,8 +248,9 @@ base::Result<> ReplicaSetController::WriteStatus(const ObjectPtr& set,
   if (managed) {
     RemoveCondition(conditions, "ReplicaFailure");
   } else {
-    SetCondition(conditions, "ReplicaFailure", "True", missing > 0 ? "FailedCreate" : "FailedDelete",
-                 managed.error().message(), kube::FormatTime(now), false);
+    SetCondition(conditions, "ReplicaFailure", "True",
+                 missing > 0 ? "FailedCreate" : "FailedDelete", managed.error().message(),
+                 kube::FormatTime(now), false);
   }
   if (!conditions.empty()) status["conditions"] = std::move(conditions);
   if (status == At(set->json(), "status")) return {};

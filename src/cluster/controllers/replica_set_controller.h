@@ -1,6 +1,6 @@
-// Keeps as many pods as a ReplicaSet asks for: creates from its template, deletes the least valuable
-// first, adopts and releases by selector, and reports counts in status
-// (Kubernetes pkg/controller/replicaset).
+// Keeps as many pods as a ReplicaSet asks for: creates from its template, deletes the least
+// valuable first, adopts and releases by selector, and reports counts in status (Kubernetes
+// pkg/controller/replicaset).
 //
 // Thread safety: lives on the informers' executor.
 #pragma once
@@ -23,9 +23,8 @@ class ReplicaSetController {
   base::Result<> CreatePods(const kube::ObjectPtr& set, std::int64_t count);
   base::Result<> DeletePods(const kube::ObjectPtr& set, std::vector<kube::ObjectPtr> active,
                             std::size_t count);
-  base::Result<> WriteStatus(const kube::ObjectPtr& set,
-                             const base::Result<>& managed, std::int64_t missing,
-                             std::optional<base::Duration>* wait);
+  base::Result<> WriteStatus(const kube::ObjectPtr& set, const base::Result<>& managed,
+                             std::int64_t missing, std::optional<base::Duration>* wait);
   void EnqueueMatching(const kube::ObjectPtr& before, const kube::ObjectPtr& after);
 
   kube::SharedInformers& informers_;

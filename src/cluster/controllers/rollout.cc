@@ -58,8 +58,7 @@ RolloutBounds BoundsOf(const Json& deployment) {
   const Json kDefault = "25%";
   const Json& surge = At(deployment, "spec.strategy.rollingUpdate.maxSurge");
   const Json& unavailable = At(deployment, "spec.strategy.rollingUpdate.maxUnavailable");
-  bounds.max_surge =
-      ResolveIntOrPercent(surge.is_null() ? kDefault : surge, bounds.replicas, true);
+  bounds.max_surge = ResolveIntOrPercent(surge.is_null() ? kDefault : surge, bounds.replicas, true);
   bounds.max_unavailable =
       ResolveIntOrPercent(unavailable.is_null() ? kDefault : unavailable, bounds.replicas, false);
   // Both zero (as 1 % of a few pods rounds to) would never move.
@@ -110,23 +109,25 @@ std::vector<std::int64_t> ShareScale(const RolloutBounds& bounds,
   const std::int64_t to_add = allowed - SumOfReplicas(sets);
   if (to_add == 0) return sizes;
 
-  // The larger sets are served first; among equals growth goes to the newer, shrinking to the older.
+  // The larger sets are served first; among equals growth goes to the newer, shrinking to the
+  // older.
   std::vector<std::size_t> order(sets.size());
   std::iota(order.begin(), order.end(), 0);
-  std::ranges::stable_sort(order, [&](std::size_t a, std::size_t b) {
+  std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
     if (sizes[a] != sizes[b]) return sizes[a] > sizes[b];
     const std::string& left = StringAt(sets[a]->json(), "metadata.creationTimestamp");
     const std::string& right = StringAt(sets[b]->json(), "metadata.creationTimestamp");
-    return to_add > 0 ? left > right : left < right;
+    if (left != right) return to_add > 0 ? left > right : left < right;
+    return a < b;
   });
   std::int64_t added = 0;
   for (const std::size_t i : order) {
     if (sizes[i] == 0) continue;
     const std::int64_t share = ShareOf(bounds, *sets[i], deployment_status_replicas);
     const std::int64_t left = to_add - added;
-    const std::int64_t change =
-        to_add > 0 ? std::clamp<std::int64_t>(share, 0, left)
-                   : std::clamp<std::int64_t>(share, std::max(left, -sizes[i]), 0);
+    const std::int64_t change = to_add > 0
+                                    ? std::clamp<std::int64_t>(share, 0, left)
+                                    : std::clamp<std::int64_t>(share, std::max(left, -sizes[i]), 0);
     sizes[i] += change;
     added += change;
   }

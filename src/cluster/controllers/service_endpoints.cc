@@ -35,7 +35,7 @@ std::optional<std::int64_t> TargetPort(const Json& service_port, const Json& pod
         continue;
       }
       for (const Json& port : ItemsAt(container, "ports")) {
-        if (StringAt(port, "name") == target && ProtocolOf(port) == ProtocolOf(service_port)) {
+        if (target == StringAt(port, "name") && ProtocolOf(port) == ProtocolOf(service_port)) {
           return IntAt(port, "containerPort");
         }
       }
@@ -56,7 +56,7 @@ Json PortsFor(const Json& service, const Json& pod) {
     if (!app_protocol.empty()) port["appProtocol"] = app_protocol;
     ports.push_back(std::move(port));
   }
-  std::ranges::sort(ports);
+  std::sort(ports.begin(), ports.end());
   return ports;
 }
 
@@ -73,7 +73,9 @@ bool PublishesNotReady(const Json& service) {
          AnnotationOf(service, "service.alpha.kubernetes.io/tolerate-unready-endpoints") == "true";
 }
 
-bool IsHeadless(const Json& service) { return StringAt(service, "spec.clusterIP") == "None"; }
+bool IsHeadless(const Json& service) {
+  return StringAt(service, "spec.clusterIP") == "None";
+}
 
 std::vector<ServiceEndpoint> EndpointsOf(const Json& service,
                                          const std::vector<kube::ObjectPtr>& pods_of_namespace) {
@@ -97,10 +99,8 @@ std::vector<ServiceEndpoint> EndpointsOf(const Json& service,
       endpoint.hostname = StringAt(json, "spec.hostname");
     }
     endpoint.pod_uid = pod->uid();
-    endpoint.target = Json{{"kind", "Pod"},
-                           {"namespace", pod->ns()},
-                           {"name", pod->name()},
-                           {"uid", pod->uid()}};
+    endpoint.target =
+        Json{{"kind", "Pod"}, {"namespace", pod->ns()}, {"name", pod->name()}, {"uid", pod->uid()}};
     endpoints.push_back(std::move(endpoint));
   }
   std::ranges::sort(endpoints, [](const ServiceEndpoint& a, const ServiceEndpoint& b) {
