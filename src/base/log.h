@@ -4,10 +4,11 @@
 //   LogInfo("kubelet", "container started", {{"pod", name}, {"pid", pid}});
 #pragma once
 
+#include <cstddef>
+#include <initializer_list>
 #include <string>
 #include <string_view>
-
-#include <nlohmann/json_fwd.hpp>
+#include <type_traits>
 
 namespace enclave::base {
 
@@ -15,7 +16,8 @@ enum class LogLevel { kDebug, kInfo, kWarning, kError };
 
 // Minimum level written; kInfo at start. Thread-safe.
 void SetLogLevel(LogLevel level);
-// Lines go to `path`, rotated at `max_bytes` with `max_files` kept, instead of standard error.
+// Lines go to `path`, rotated at `max_bytes` with `max_files` older ones kept, instead of standard
+// error. When the file cannot be opened, lines stay where they went before and say so.
 void LogToFile(const std::string& path, std::size_t max_bytes = 10 << 20,
                std::size_t max_files = 3);
 
@@ -33,6 +35,7 @@ struct LogField {
   bool is_number = false;
 };
 
+// Thread-safe. Bytes that are not UTF-8 are written as U+FFFD, so that each line is valid JSON.
 void Log(LogLevel level, std::string_view component, std::string_view message,
          std::initializer_list<LogField> fields = {});
 
