@@ -31,10 +31,12 @@ class EventLoop final : public base::Executor {
   TimerId After(base::Duration delay, Task task) override;
   void Cancel(TimerId id) override;
 
-  // Runs no further tasks and joins the threads. Must not be called from a task. Idempotent.
+  // Runs no further tasks and joins the threads; timers and posts from then on are dropped. Must
+  // not be called from a task. Idempotent.
   void Stop();
 
   boost::asio::io_context& context();
+  int threads() const;
 
  private:
   struct Impl;
