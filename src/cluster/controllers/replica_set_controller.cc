@@ -1,6 +1,7 @@
 #include "cluster/controllers/replica_set_controller.h"
 
 #include <algorithm>
+#include <charconv>
 #include <tuple>
 
 #include <fmt/format.h>
@@ -46,6 +47,12 @@ std::int64_t PhaseRank(const Json& pod) {
   return phase == "Running" ? 2 : phase == "Unknown" ? 1 : 0;
 }
 
+std::int64_t NumberOf(const std::string& text) {
+  std::int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
 std::int64_t Restarts(const Json& pod) {
   std::int64_t most = 0;
   for (const Json& status : ItemsAt(pod, "status.containerStatuses")) {
@@ -81,7 +88,7 @@ Value ValueOf(const kube::Object& pod, const std::map<std::string, std::int64_t>
       .assigned = !node.empty(),
       .phase = PhaseRank(json),
       .ready = PodReady(json),
-      .cost = cost.empty() ? 0 : std::strtoll(cost.c_str(), nullptr, 10),
+      .cost = NumberOf(cost),
       .crowding = node.empty() || crowd == per_node.end() ? 0 : -crowd->second,
       .ready_age = ready == nullptr ? 0 : nanoseconds(kube::TimeAt(*ready, "lastTransitionTime")),
       .restarts = -Restarts(json),
