@@ -1,6 +1,8 @@
 // Watched caches of the API, and a write-through Api that keeps them at least as new as the
 // writer's own last write. With it a controller that created a Pod sees that Pod in its next
-// reconcile, so it needs no bookkeeping of expectations.
+// reconcile, so it needs no bookkeeping of expectations. A cache never goes back in time: an event
+// older than what is cached, or than a known deletion, is ignored. After a kConflict or
+// kAlreadyExists the object is read and cached, so that a repeat starts from the present state.
 //
 // Reflector rules (client-go's): LIST, then WATCH from the list's revision; on a closed or failed
 // watch go on from the last revision; on kExpired list again; back-off with jitter up to 30 s.
@@ -43,6 +45,8 @@ class SharedInformers {
   // The one cache for this kind and filter; starts listing at first use.
   Informer& For(const Kind& kind, const ListOptions& options = {});
   bool AllSynced() const;
+  // Called each time the last missing first list came in, until the set is destroyed.
+  void OnAllSynced(std::function<void()> handler);
   // Reads and writes the API; what a write returns is put into the caches before the call returns.
   Api& api();
   base::Executor& executor();

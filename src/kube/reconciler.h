@@ -2,7 +2,8 @@
 //
 // A key enqueued several times before its turn is reconciled once. A failed reconcile is repeated
 // after `base_delay` doubling to `max_delay`, with jitter; success resets it. kConflict is repeated
-// at once. Nothing is reconciled before all informers of the set are synced.
+// at once, from the fourth in a row with back-off too. Nothing is reconciled before all informers
+// of the set are synced.
 //
 // Thread safety: lives on one executor and is called from its tasks only.
 #pragma once
@@ -37,6 +38,8 @@ class Reconciler {
   Reconciler(SharedInformers& informers, Options options,
              std::function<Outcome(const ObjectName&)> reconcile);
   ~Reconciler();
+  Reconciler(const Reconciler&) = delete;
+  Reconciler& operator=(const Reconciler&) = delete;
 
   void Enqueue(const ObjectName& key);
   void EnqueueAfter(const ObjectName& key, base::Duration delay);
@@ -47,7 +50,7 @@ class Reconciler {
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // tasks under way know it weakly
 };
 
 // Records Events as Kubernetes does: repeats of the same (object, reason, message) bump `count` and
@@ -57,13 +60,16 @@ class EventRecorder {
  public:
   EventRecorder(SharedInformers& informers, std::string component);
   ~EventRecorder();
-  // `type` is "Normal" or "Warning".
+  EventRecorder(const EventRecorder&) = delete;
+  EventRecorder& operator=(const EventRecorder&) = delete;
+  // `type` is "Normal" or "Warning". The write follows in a task of its own. `field_path` names a
+  // part of the object: "spec.containers{web}".
   void Record(const Object& regarding, std::string_view type, std::string_view reason,
-              const std::string& message);
+              const std::string& message, std::string_view field_path = "");
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // tasks under way know it weakly
 };
 
 }  // namespace enclave::kube
