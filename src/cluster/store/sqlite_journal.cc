@@ -21,12 +21,6 @@ using kube::Revision;
 constexpr int kApplicationId = 0x454e434c;  // "ENCL", in the file's header
 constexpr std::string_view kSchemaVersion = "1";
 
-// The log is copied into the database when nothing waits and it has this many frames (pages of
-// 4 KiB), and at the latest at the second figure.
-constexpr std::size_t kCheckpointIdleFrames = 256;
-constexpr std::size_t kCheckpointFrames = 4096;
-static_assert(kCheckpointIdleFrames < kCheckpointFrames);
-
 // locking_mode comes first: then the log's index is in this process's memory and no other process
 // can open the database. journal_size_limit (bytes) cuts the log file down after a burst.
 constexpr const char* kConfigure = R"(
@@ -39,7 +33,7 @@ constexpr const char* kConfigure = R"(
   PRAGMA trusted_schema = OFF;
   PRAGMA cell_size_check = ON;
 )";
-static_assert(kCheckpointFrames * 4096 <= 33554432);
+static_assert(kLogPages * 4096 <= 33554432);
 
 constexpr const char* kCreate = R"(
   CREATE TABLE meta (
@@ -184,7 +178,7 @@ base::Result<SqliteJournal::Opened> SqliteJournal::Open(const std::string& path,
                    database->Prepare("UPDATE meta SET value = ?1 WHERE key = 'revision'"));
   std::unique_ptr<SqliteJournal> journal(new SqliteJournal(std::move(database), std::move(insert),
                                                            std::move(update), std::move(remove),
-                                                           std::move(set_revision)));
+                                                           std::move(set_revision), options));
   return Opened{std::move(journal), std::move(objects), revision};
 }
 
@@ -232,7 +226,7 @@ base::Result<void> SqliteJournal::Append(std::span<const Commit> commits) {
 }
 
 void SqliteJournal::Maintain(bool idle) {
-  if (database_->log_frames() < (idle ? kCheckpointIdleFrames : kCheckpointFrames)) return;
+  if (database_->log_frames() < (idle ? options_.idle_log_pages : options_.log_pages)) return;
   base::Result<void> copied = database_->Checkpoint();
   // Nothing is lost: the log keeps all commits, and the copy is tried again after the next batch.
   if (!copied && !checkpoint_failing_) base::LogWarning("store", copied.error().message());

@@ -16,11 +16,19 @@
 
 namespace enclave::cluster {
 
+// The write-ahead log is copied into the database when no write waits and it has this many pages of
+// 4 KiB, and at the latest, while writes wait, at the second figure.
+inline constexpr std::size_t kIdleLogPages = 256;
+inline constexpr std::size_t kLogPages = 4096;
+static_assert(kIdleLogPages < kLogPages);
+
 class SqliteJournal final : public Journal {
  public:
   struct Options {
     std::string vfs;              // a registered SQLite VFS; "" is the system's
     bool check_integrity = true;  // read all pages for structural damage (PRAGMA quick_check)
+    std::size_t idle_log_pages = kIdleLogPages;  // see Maintain
+    std::size_t log_pages = kLogPages;
   };
   struct Opened {
     std::unique_ptr<SqliteJournal> journal;
@@ -37,14 +45,17 @@ class SqliteJournal final : public Journal {
 
  private:
   SqliteJournal(std::unique_ptr<SqliteDatabase> database, SqliteStatement insert,
-                SqliteStatement update, SqliteStatement remove, SqliteStatement revision)
-      : database_(std::move(database)),
+                SqliteStatement update, SqliteStatement remove, SqliteStatement revision,
+                Options options)
+      : options_(std::move(options)),
+        database_(std::move(database)),
         insert_(std::move(insert)),
         update_(std::move(update)),
         remove_(std::move(remove)),
         revision_(std::move(revision)) {}
   base::Result<void> Write(const Commit& commit);
 
+  const Options options_;
   std::unique_ptr<SqliteDatabase> database_;  // first: statements end before it
   SqliteStatement insert_;
   SqliteStatement update_;

@@ -15,7 +15,6 @@
 #include "base/executor.h"
 #include "base/log.h"
 #include "cluster/store/batch.h"
-#include "cluster/store/sqlite_journal.h"
 #include "cluster/store/store_thread.h"
 
 namespace enclave::cluster {
@@ -40,9 +39,11 @@ std::uint64_t SizeOf(const std::string& path) {
 base::Result<std::unique_ptr<SqliteStore>> SqliteStore::Open(const std::string& path,
                                                              Options options) {
   CHECK(options.queue_limit > 0 && options.batch_limit > 0, "a store must accept writes");
-  ASSIGN_OR_RETURN(
-      SqliteJournal::Opened opened,
-      SqliteJournal::Open(path, {.vfs = options.vfs, .check_integrity = options.check_integrity}));
+  ASSIGN_OR_RETURN(SqliteJournal::Opened opened,
+                   SqliteJournal::Open(path, {.vfs = options.vfs,
+                                              .check_integrity = options.check_integrity,
+                                              .idle_log_pages = options.idle_log_pages,
+                                              .log_pages = options.log_pages}));
   return std::unique_ptr<SqliteStore>(new SqliteStore(path, std::move(options),
                                                       std::move(opened.journal),
                                                       std::move(opened.objects), opened.revision));

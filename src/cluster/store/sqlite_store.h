@@ -24,7 +24,7 @@
 #include <thread>
 
 #include "cluster/store/core.h"
-#include "cluster/store/journal.h"
+#include "cluster/store/sqlite_journal.h"
 #include "cluster/store/store.h"
 
 namespace enclave::cluster {
@@ -36,7 +36,9 @@ class SqliteStore final : public Store {
     std::size_t queue_limit = 10'000;  // of writes that wait or run
     std::size_t batch_limit = 1'024;   // of writes in one transaction
     bool check_integrity = true;       // of the file's structure, at opening
-    std::string vfs;                   // a registered SQLite VFS; "" is the system's
+    std::size_t idle_log_pages = kIdleLogPages;
+    std::size_t log_pages = kLogPages;
+    std::string vfs;  // a registered SQLite VFS; "" is the system's
   };
 
   // Opens or creates the database file; its directory must exist. kUnavailable when another process

