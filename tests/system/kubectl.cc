@@ -1,0 +1,151 @@
+#include "system/kubectl.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <map>
+#include <sstream>
+
+#include "system/eventually.h"
+
+namespace enclave::system_test {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The minor version a kubectl says it has; 0 when it cannot be run.
+int MinorVersion(const std::string& path) {
+  const Output version = Run({path, "version", "--client", "-o", "json"});
+  const Json json = Json::parse(version.out, nullptr, /*allow_exceptions=*/false);
+  std::string text = StringAt(json, "clientVersion.minor");
+  int minor = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') break;
+    minor = minor * 10 + (c - '0');
+  }
+  return minor;
+}
+
+// Debian's package, unpacked under build/: the file it would install belongs to another package
+// elsewhere.
+std::string DebianKubectl() {
+  const fs::path folder = fs::path(ENCLAVE_SOURCE_DIR) / "build" / "tools" / "kubernetes-client";
+  const fs::path program = folder / "usr" / "bin" / "kubectl";
+  std::error_code error;
+  if (fs::exists(program, error)) return program.string();
+  const fs::path download = folder.string() + fmt::format(".{}", ::getpid());
+  fs::create_directories(download, error);
+  const RunOptions there{.directory = download.string(), .timeout = std::chrono::seconds(120)};
+  Output fetched = Run({"apt-get", "download", "kubernetes-client"}, there);
+  for (const fs::directory_entry& entry : fs::directory_iterator(download, error))
+    if (entry.path().extension() == ".deb")
+      Run({"dpkg-deb", "-x", entry.path().string(), download.string()}, there);
+  fs::rename(download, folder, error);
+  fs::remove_all(download, error);
+  return fs::exists(program, error) ? program.string() : "";
+}
+
+std::vector<KubectlProgram> Find() {
+  std::vector<std::string> paths;
+  const std::string path = std::getenv("PATH") == nullptr ? "" : std::getenv("PATH");
+  std::istringstream folders(path);
+  std::error_code error;
+  for (std::string folder; std::getline(folders, folder, ':');)
+    if (::access((folder + "/kubectl").c_str(), X_OK) == 0) paths.push_back(folder + "/kubectl");
+  for (const fs::directory_entry& entry :
+       fs::directory_iterator("/usr/lib/google-cloud-sdk/bin", error))
+    if (entry.path().filename().string().starts_with("kubectl.1."))
+      paths.push_back(entry.path().string());
+
+  std::map<int, std::string> by_minor;
+  for (const std::string& candidate : paths) {
+    // The SDK's dispatcher is another kubectl for every server, so it stands for none.
+    const Output version = Run({candidate, "version", "--client"});
+    if (version.both().find("dispatcher") != std::string::npos &&
+        candidate.find("kubectl.1.") == std::string::npos)
+      continue;
+    const int minor = MinorVersion(candidate);
+    if (minor > 0) by_minor.emplace(minor, candidate);
+  }
+  constexpr int kDebianMinor = 20;
+  if (!by_minor.contains(kDebianMinor)) {
+    const std::string debian = DebianKubectl();
+    if (!debian.empty()) by_minor.emplace(MinorVersion(debian), debian);
+  }
+  std::vector<KubectlProgram> found;
+  for (const auto& [minor, program] : by_minor)
+    if (minor > 0) found.push_back({program, minor});
+  return found;
+}
+
+}  // namespace
+
+const std::vector<KubectlProgram>& FindKubectls() {
+  static const std::vector<KubectlProgram> found = Find();
+  return found;
+}
+
+Kubectl::Kubectl(const Enclave& enclave, KubectlProgram program, std::string name_space)
+    : enclave_(enclave), program_(std::move(program)), namespace_(std::move(name_space)) {
+  // Discovery is cached on disk: a fresh cache asks this enclave, whatever ran before.
+  std::string name = (fs::temp_directory_path() / "enclave-kubectl.XXXXXX").string();
+  if (::mkdtemp(name.data()) != nullptr) cache_ = name;
+}
+
+Kubectl::~Kubectl() {
+  std::error_code ignored;
+  fs::remove_all(cache_, ignored);
+}
+
+std::vector<std::string> Kubectl::Argv(std::vector<std::string> arguments) const {
+  std::vector<std::string> argv{program_.path, "--cache-dir", cache_.string()};
+  if (!namespace_.empty()) {
+    argv.push_back("-n");
+    argv.push_back(namespace_);
+  }
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  return argv;
+}
+
+RunOptions Kubectl::Options(std::string input) const {
+  return {.environment = {{"KUBECONFIG", enclave_.kubeconfig()}, {"HOME", cache_.string()}},
+          .input = std::move(input)};
+}
+
+Output Kubectl::operator()(std::vector<std::string> arguments, const std::string& input) const {
+  return Run(Argv(std::move(arguments)), Options(input));
+}
+
+Output Kubectl::operator()(const std::string& arguments, const std::string& input) const {
+  std::vector<std::string> words;
+  std::istringstream stream(arguments);
+  for (std::string word; stream >> word;) words.push_back(word);
+  return (*this)(std::move(words), input);
+}
+
+std::string Kubectl::Must(const std::string& arguments, const std::string& input) const {
+  const Output output = (*this)(arguments, input);
+  EXPECT_EQ(output.code, 0) << output.Story();
+  return output.out;
+}
+
+Json Kubectl::Get(const std::string& arguments) const {
+  const Output output = (*this)("get " + arguments + " -o json");
+  return Json::parse(output.out, nullptr, /*allow_exceptions=*/false);
+}
+
+bool Kubectl::Until(const std::string& arguments, const std::function<bool(const Json&)>& condition,
+                    std::chrono::seconds timeout) const {
+  Json last;
+  const bool met = Eventually(timeout, [&] {
+    last = Get(arguments);
+    return condition(last);
+  });
+  EXPECT_TRUE(met) << "kubectl get " << arguments << " still answers\n"
+                   << last.dump(1).substr(0, 4000);
+  return met;
+}
+
+}  // namespace enclave::system_test

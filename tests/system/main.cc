@@ -1,0 +1,48 @@
+// The system tests: `--slow` runs the long versions as well.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <string_view>
+
+#include "system/acceptance_rows.h"
+#include "system/slow.h"
+
+namespace enclave::system_test {
+namespace {
+
+// Names what the acceptance table covers on this machine, and what it cannot.
+void NameKubectls() {
+  std::string found;
+  for (const KubectlProgram& program : FindKubectls()) found += " " + program.name();
+  fmt::print("enclave tests: kubectl{} found\n", found.empty() ? " not" : found);
+  std::string skipped;
+  for (const int minor : {20, 27, 28, 29, 30, 31, 32, 33, 34, 35}) {
+    bool there = false;
+    for (const KubectlProgram& program : FindKubectls()) there = there || program.minor == minor;
+    if (!there) skipped += fmt::format(" 1.{}", minor);
+  }
+  if (!skipped.empty())
+    fmt::print("enclave tests: kubectl{} not to be had here, skipped\n", skipped);
+  std::fflush(stdout);
+}
+
+}  // namespace
+}  // namespace enclave::system_test
+
+int main(int argc, char** argv) {
+  using namespace enclave::system_test;
+  testing::InitGoogleTest(&argc, argv);
+  for (int i = 1; i < argc; ++i)
+    if (std::string_view(argv[i]) == "--slow") SetSlow();
+  std::signal(SIGPIPE, SIG_IGN);
+  // Ten thousand connections at once want as many descriptors.
+  rlimit files{};
+  ::getrlimit(RLIMIT_NOFILE, &files);
+  files.rlim_cur = files.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &files);
+  NameKubectls();
+  RegisterAcceptanceTable();
+  return RUN_ALL_TESTS();
+}
