@@ -29,7 +29,7 @@ const std::vector<Ban>& Bans() {
        "net/process.h: arguments as a vector, no shell"},
       {R"(\b(std::)?s?rand\(|\bstd::random_device\b|\bmt19937)",
        "base::Random, handed in",
-       {"src/base/random", "tests/programs/"}},
+       {"src/base/random", "tests/programs/", "tests/system/"}},
       {R"(\btime\((nullptr|NULL|0)\)|system_clock::now|steady_clock::now|\bgettimeofday\(|\bclock_gettime\()",
        "base::Clock, handed in",
        {"src/base/", "*_bench.cc", "*_main.cc", "tests/system/", "tests/programs/"}},

@@ -540,8 +540,8 @@ void WaitAvailable(Session& s) {
   const Kubectl& k = s.kubectl();
   RunOptions options = k.Options();
   options.environment["KUBE_FEATURE_WatchListClient"] = "true";
-  const Output output =
-      Run(k.Argv({"wait", "--for=condition=Available", "deploy/web", "--timeout=20s"}), options);
+  const Output output = Execute(
+      k.Argv({"wait", "--for=condition=Available", "deploy/web", "--timeout=20s"}), options);
   EXPECT_EQ(output.code, 0) << output.Story();
   EXPECT_THAT(output.out, HasSubstr("condition met"));
 }

@@ -72,8 +72,8 @@ std::string HeaderValue(const std::string& head, const std::string& name) {
 
 Access ReadAccess(const Enclave& enclave) {
   Access access;
-  const Output view = Run({FindKubectls().back().path, "config", "view", "--raw", "-o", "json"},
-                          {.environment = {{"KUBECONFIG", enclave.kubeconfig()}}});
+  const Output view = Execute({FindKubectls().back().path, "config", "view", "--raw", "-o", "json"},
+                              {.environment = {{"KUBECONFIG", enclave.kubeconfig()}}});
   const Json config = Json::parse(view.out, nullptr, /*allow_exceptions=*/false);
   const std::string server = StringAt(config, "clusters.0.cluster.server");
   const std::size_t colon = server.rfind(':');

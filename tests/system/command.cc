@@ -90,7 +90,7 @@ std::string Output::Story() const {
   return fmt::format("$ {}\n{}{}(exit code {})\n", command, out, err, code);
 }
 
-Output Run(const std::vector<std::string>& argv, const RunOptions& options) {
+Output Execute(const std::vector<std::string>& argv, const RunOptions& options) {
   Output result;
   result.command = fmt::format("{}", fmt::join(argv, " "));
   Pipe in;

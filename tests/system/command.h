@@ -27,7 +27,7 @@ struct RunOptions {
   std::chrono::seconds timeout{60};
 };
 
-Output Run(const std::vector<std::string>& argv, const RunOptions& options = {});
+Output Execute(const std::vector<std::string>& argv, const RunOptions& options = {});
 
 // A program that runs beside the test; killed, with its process group, when this goes away.
 class Background {

@@ -39,7 +39,7 @@ Enclave::~Enclave() {
 Output Enclave::Command(std::vector<std::string> arguments, std::chrono::seconds timeout) const {
   std::vector<std::string> argv{EnclaveBinary(), arguments[0], "--state", state_.string()};
   argv.insert(argv.end(), arguments.begin() + 1, arguments.end());
-  return Run(argv, {.timeout = timeout});
+  return Execute(argv, {.timeout = timeout});
 }
 
 bool Enclave::Up() {

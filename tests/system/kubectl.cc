@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 
 // The minor version a kubectl says it has; 0 when it cannot be run.
 int MinorVersion(const std::string& path) {
-  const Output version = Run({path, "version", "--client", "-o", "json"});
+  const Output version = Execute({path, "version", "--client", "-o", "json"});
   const Json json = Json::parse(version.out, nullptr, /*allow_exceptions=*/false);
   std::string text = StringAt(json, "clientVersion.minor");
   int minor = 0;
@@ -38,10 +38,10 @@ std::string DebianKubectl() {
   const fs::path download = folder.string() + fmt::format(".{}", ::getpid());
   fs::create_directories(download, error);
   const RunOptions there{.directory = download.string(), .timeout = std::chrono::seconds(120)};
-  Output fetched = Run({"apt-get", "download", "kubernetes-client"}, there);
+  Output fetched = Execute({"apt-get", "download", "kubernetes-client"}, there);
   for (const fs::directory_entry& entry : fs::directory_iterator(download, error))
     if (entry.path().extension() == ".deb")
-      Run({"dpkg-deb", "-x", entry.path().string(), download.string()}, there);
+      Execute({"dpkg-deb", "-x", entry.path().string(), download.string()}, there);
   fs::rename(download, folder, error);
   fs::remove_all(download, error);
   return fs::exists(program, error) ? program.string() : "";
@@ -62,7 +62,7 @@ std::vector<KubectlProgram> Find() {
   std::map<int, std::string> by_minor;
   for (const std::string& candidate : paths) {
     // The SDK's dispatcher is another kubectl for every server, so it stands for none.
-    const Output version = Run({candidate, "version", "--client"});
+    const Output version = Execute({candidate, "version", "--client"});
     if (version.both().find("dispatcher") != std::string::npos &&
         candidate.find("kubectl.1.") == std::string::npos)
       continue;
@@ -115,7 +115,7 @@ RunOptions Kubectl::Options(std::string input) const {
 }
 
 Output Kubectl::operator()(std::vector<std::string> arguments, const std::string& input) const {
-  return Run(Argv(std::move(arguments)), Options(input));
+  return Execute(Argv(std::move(arguments)), Options(input));
 }
 
 Output Kubectl::operator()(const std::string& arguments, const std::string& input) const {
