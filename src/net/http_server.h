@@ -24,7 +24,9 @@
 
 namespace enclave::net {
 
-// Answers one request: either Send once, or Begin, Write any number of times, End.
+// Answers one request: either Send once, or Begin, Write any number of times, End. Used by one
+// coroutine at a time. HEAD and statuses without a body are taken care of: what would be the body
+// is not sent.
 class ResponseWriter {
  public:
   virtual ~ResponseWriter() = default;
@@ -39,8 +41,9 @@ class ResponseWriter {
   virtual bool closed() const = 0;
 };
 
-// Exceptions that leave a handler are answered with 500 and logged. While a handler waits between
-// writes and the client closes, the handler's coroutine is cancelled (asio terminal cancellation).
+// Exceptions that leave a handler are answered with 500 and logged. When the client closes while a
+// handler waits for whatever it awaits, the handler's coroutine is cancelled (asio terminal
+// cancellation): the wait ends with operation_aborted, and so does each co_await after it.
 using Handler = std::function<boost::asio::awaitable<void>(Request&, ResponseWriter&)>;
 
 struct HttpServerOptions {
@@ -49,21 +52,26 @@ struct HttpServerOptions {
   const TlsServerConfig* tls = nullptr;  // null: plain HTTP; read while starting only
   std::size_t max_header_bytes = 64 << 10;
   std::size_t max_body_bytes = 3 << 20;
+  // Over all requests being read; a request that would pass it is answered with 503.
+  std::size_t max_total_body_bytes = 256 << 20;
   std::size_t max_connections = 4096;
   std::chrono::milliseconds handshake_timeout{10'000};
   std::chrono::milliseconds request_timeout{30'000};  // from a request's first byte to its last
   std::chrono::milliseconds idle_timeout{300'000};
   std::chrono::milliseconds write_timeout{30'000};  // one Write that makes no progress
-  // Makes the answer for input that never reaches the handler (400, 408, 413, 431).
+  // Makes the answer for what the handler does not answer: bad input (400, 408, 413, 417, 431),
+  // too much of it at once (503), a handler that failed (500). Unset: a line of plain text.
   std::function<Response(int status, const std::string& message)> on_bad_request;
 };
 
 class HttpServer {
  public:
-  // Binds and starts to accept. The loop outlives the server.
+  // Binds and starts to accept. The loop outlives the server. kUnavailable when the address cannot
+  // be bound, kInvalidArgument for an address or TLS configuration that cannot be used.
   static base::Result<std::unique_ptr<HttpServer>> Start(EventLoop& loop, HttpServerOptions options,
                                                          Handler handler);
-  // Stops accepting, cancels handlers, closes connections, waits until they are gone.
+  // Stops accepting, cancels handlers, closes connections, waits until they are gone (unless the
+  // loop was stopped before). Not from a thread of the loop.
   virtual ~HttpServer() = default;
   virtual std::uint16_t port() const = 0;
   virtual std::size_t connections() const = 0;
