@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -26,7 +27,9 @@ struct SpawnOptions {
 };
 
 // Returns the pid once exec succeeded; an exec failure is an error here (kNotFound,
-// kPermissionDenied).
+// kPermissionDenied, kInvalidArgument for a file that is no program). The child starts with default
+// signal dispositions and nothing blocked. Costs the same whatever the size of this process. Any
+// thread. The caller reaps the child, by WatchExit or waitpid.
 base::Result<pid_t> Spawn(const SpawnOptions& options);
 
 // Identity of a process that survives pid reuse: pid and start time (clock ticks since boot, field
@@ -35,11 +38,13 @@ struct ProcessId {
   pid_t pid = 0;
   std::uint64_t start_ticks = 0;
 };
+// kNotFound when there is none. A zombie is still identified.
 base::Result<ProcessId> IdentifyProcess(pid_t pid);
 bool IsAlive(const ProcessId& process);  // a zombie is not alive
 
 // Calls `on_exit` on the loop's strand once the process is gone, child of ours or not. A child is
-// reaped and its wait status handed over; for others the status is -1.
+// reaped and its wait status handed over; for others, and when it was gone before, the status is
+// -1. After the loop has stopped nothing is called any more.
 base::Result<> WatchExit(EventLoop& loop, const ProcessId& process,
                          std::function<void(int wait_status)> on_exit);
 
