@@ -314,6 +314,25 @@ TYPED_TEST(StoreContract, ASinkMayEndItsOwnSubscriptionAndOthers) {
   EXPECT_EQ(other_calls, 0);
 }
 
+TYPED_TEST(StoreContract, EndingWaitsForARunningSink) {
+  Store& store = this->store();
+  std::latch entered(1);
+  std::latch ending(1);
+  std::atomic<bool> finished = false;
+  auto subscription = store.Subscribe("pods", Revision::kNone, [&](const Change&) {
+    entered.count_down();
+    ending.wait();
+    for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+    finished = true;
+  });
+  std::thread writer([&] { EXPECT_TRUE(PutAndWait(store, PodKey("a"), 1)); });
+  entered.wait();
+  ending.count_down();
+  subscription->reset();
+  EXPECT_TRUE(finished);
+  writer.join();
+}
+
 TYPED_TEST(StoreContract, WhatASinkCapturedIsFreedWithItsSubscription) {
   Store& store = this->store();
   auto captured = std::make_shared<int>(0);
