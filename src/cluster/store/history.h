@@ -16,9 +16,9 @@ struct HistoryLimits {
   std::size_t bytes = 32 << 20;  // estimated memory of the objects held
 };
 
-// A parsed object takes about this many bytes of memory for each byte of its text: each JSON value
-// is a map node with its key.
-inline constexpr std::size_t kMemoryPerTextByte = 8;
+// A parsed object takes about this many bytes of memory for each byte of its text, the text
+// included (measured on pods): each JSON value is a map node with its key.
+inline constexpr std::size_t kMemoryPerTextByte = 9;
 
 class History {
  public:

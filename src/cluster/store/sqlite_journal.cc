@@ -112,11 +112,11 @@ base::Result<void> Prepare(SqliteDatabase& database) {
 }
 
 base::Result<Revision> LoadRevision(const SqliteDatabase& database) {
-  // Text that is no number counts as 0 in SQL, and a lost row gives "".
-  ASSIGN_OR_RETURN(
-      const std::string text,
-      database.QueryText("SELECT CAST(value AS INTEGER) FROM meta WHERE key = 'revision' AND "
-                         "value = CAST(CAST(value AS INTEGER) AS TEXT)"));
+  // Text that is not the plain decimal form of a number counts as lost.
+  ASSIGN_OR_RETURN(const std::string text,
+                   database.QueryText("SELECT value FROM meta WHERE key = 'revision' AND "
+                                      "CAST(value AS INTEGER) >= 0 AND "
+                                      "value = CAST(CAST(value AS INTEGER) AS TEXT)"));
   if (text.empty()) return Fail(Damaged(database.path(), "it has no revision"));
   return Revision{std::stoull(text)};
 }

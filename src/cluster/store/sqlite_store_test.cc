@@ -165,6 +165,9 @@ TEST_F(SqliteStoreTest, RowsThatContradictThemselvesAreRefused) {
            {"UPDATE objects SET revision = 1", "contradicts its own revision"},
            {"UPDATE meta SET value = '1' WHERE key = 'revision'", "newer than the database"},
            {"UPDATE meta SET value = 'x' WHERE key = 'revision'", "no revision"},
+           {"UPDATE meta SET value = '-1' WHERE key = 'revision'", "no revision"},
+           {"UPDATE meta SET value = '99999999999999999999' WHERE key = 'revision'", "no revision"},
+           {"UPDATE objects SET created = -1", "newer than the database"},
            {"DELETE FROM meta WHERE key = 'revision'", "no revision"},
            {"INSERT INTO objects SELECT 2, resource, ns, name, revision, object FROM objects",
             "is there twice"}}) {

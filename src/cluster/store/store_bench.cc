@@ -23,6 +23,9 @@ kube::Json Pod(const Key& key) {
   kube::Json pod = kube::Json::parse(R"({
     "apiVersion": "v1", "kind": "Pod",
     "metadata": {"labels": {"app": "web", "pod-template-hash": "5d4f8c7b9"},
+      "annotations": {"enclave.dev/trace-id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "kubectl.kubernetes.io/restartedAt": "2024-01-01T00:00:00Z",
+        "prometheus.io/scrape": "true", "prometheus.io/port": "8080", "prometheus.io/path": "/metrics"},
       "creationTimestamp": "2024-01-01T00:00:00Z", "uid": "6e1d9c0a-1f0f-4d0e-9d2f-0c5b6d0f7a11",
       "ownerReferences": [{"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web-5d4f8c7b9",
         "uid": "0c5b6d0f-1f0f-4d0e-9d2f-6e1d9c0a7a11", "controller": true, "blockOwnerDeletion": true}]},
