@@ -5,6 +5,7 @@
 // Thread safety: called from tasks of the kubelet's executor only.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -49,12 +50,14 @@ class VolumeStore {
                                                  const std::string& container) = 0;
   // Forgets old runs' logs of a container: those of attempts before `oldest_kept`.
   virtual void TrimLogs(const std::string& log_directory, std::int64_t oldest_kept) = 0;
-  // What a container wrote to its terminationMessagePath, at most 4 KiB; "" when nothing.
-  virtual std::string ReadTerminationMessage(const std::string& path) = 0;
   // An empty file that one run of a container may write its last words to: its path.
   virtual base::Result<std::string> TerminationMessageFile(const std::string& pod_uid,
                                                            const std::string& container,
                                                            std::int64_t attempt) = 0;
+  // What is in it, at most 4 KiB; "" when nothing.
+  virtual std::string ReadTerminationMessage(const std::string& pod_uid,
+                                             const std::string& container,
+                                             std::int64_t attempt) = 0;
   // Volumes, logs and all else of the pod.
   virtual void RemovePod(const std::string& pod_uid) = 0;
   // Pods that have something here.

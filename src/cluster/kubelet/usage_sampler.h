@@ -1,0 +1,76 @@
+// Samples what containers use, for `kubectl top` and for cAdvisor's metrics.
+//
+// Thread safety: Sample, Add and Remove from the executor's tasks; the const methods from any
+// thread.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <mutex>
+#include <string>
+
+#include "cluster/kubelet/kubelet_context.h"
+#include "cluster/kubelet/one_shot.h"
+#include "kube/usage.h"
+
+namespace enclave::cluster {
+
+// A run of a container to sample, with what its metrics say of it.
+struct SampledContainer {
+  ContainerId id;
+  std::string ns;
+  std::string pod;
+  std::string image;
+  base::WallTime started_at{};
+  std::int64_t memory_limit_bytes = 0;
+  std::int64_t cpu_limit_millis = 0;
+};
+
+class UsageSampler final : public kube::UsageSource {
+ public:
+  // `running`: the containers that run now. Asked every usage_period, and while there are none that
+  // is all that happens.
+  UsageSampler(const KubeletContext& context,
+               std::function<std::vector<SampledContainer>()> running);
+
+  // A container that began is sampled soon, so that there are numbers before a whole period.
+  void Hurry();
+  // An OOM kill of any container of this name in this pod.
+  void CountOomKill(const ContainerId& id);
+
+  std::vector<kube::PodUsage> Pods() const override;
+  std::vector<kube::NodeUsage> Nodes() const override;
+  std::string CadvisorText() const override;
+
+ private:
+  struct Sample {
+    base::MonoTime at{};
+    std::chrono::nanoseconds cpu_time{};
+  };
+  struct Entry {
+    SampledContainer container;
+    // The rate is taken over these: the newest and those up to kWindow before.
+    std::deque<Sample> samples;
+    base::WallTime last_seen{};
+    std::int64_t memory_bytes = 0;
+  };
+  using Name = std::pair<std::string, std::string>;  // pod uid, container
+
+  static constexpr base::Duration kWindow = std::chrono::seconds(15);
+
+  void TakeSamples();
+  void Arm(base::Duration delay);
+  static std::int64_t NanocoresOf(const Entry& entry);
+
+  const KubeletContext& context_;
+  const std::function<std::vector<SampledContainer>()> running_;
+  OneShot timer_;
+  bool hurried_ = false;
+
+  mutable std::mutex mutex_;
+  std::map<Name, Entry> entries_;           // guarded by mutex_
+  std::map<Name, std::int64_t> oom_kills_;  // guarded by mutex_; of pods that are there
+  base::WallTime last_sample_{};            // guarded by mutex_
+};
+
+}  // namespace enclave::cluster
