@@ -60,7 +60,7 @@ std::string Unescape(std::string_view text) {
 // Our group's directory under a mount whose root is `root`; "" when the mount does not show it.
 std::string UnderMount(const std::string& mount_point, const std::string& root,
                        const std::string& path) {
-  if (path.find("..") != std::string::npos) return "";
+  if (!path.starts_with("/") || path.find("..") != std::string::npos) return "";
   if (root == "/") return path == "/" ? mount_point : mount_point + path;
   if (path == root) return mount_point;
   if (path.starts_with(root + "/")) return mount_point + path.substr(root.size());

@@ -237,6 +237,14 @@ class Runtime final : public ProcessRuntime {
     auto found = records_.find(id);
     return found == records_.end() ? std::vector<std::string>() : found->second.warnings;
   }
+  bool Running(const ContainerId& id) const override {
+    std::lock_guard lock(mutex_);
+    auto found = records_.find(id);
+    if (found == records_.end() || found->second.state.exit) return false;
+    // The shim closes the log after it wrote the status, which may be known here a little later.
+    auto status = found->second.directory.ReadStatus();
+    return status && !status->exited;
+  }
 
  private:
   struct Record {

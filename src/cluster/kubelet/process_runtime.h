@@ -38,6 +38,9 @@ class ProcessRuntime : public ContainerRuntime {
   // What could not be done for a running container ("no private mounts: ..."); empty when all was.
   virtual std::vector<std::string> Warnings(const ContainerId& id) const = 0;
 
+  // Whether this run may still write its log: true until its exit is recorded. For LogFile::running.
+  virtual bool Running(const ContainerId& id) const = 0;
+
   // Ends every container of the enclave at `state_directory`, whether its cluster process lives or
   // not: SIGTERM, SIGKILL after `grace`, then whatever still carries the enclave's marker. Returns
   // how many containers ran. Their directories and logs stay, for the next start to see the exits.

@@ -133,6 +133,9 @@ void ShimLogWriter::Drop() {
   dropped_since_ += lines;
   dropped_lines_ += lines;
   std::string().swap(out_);
+  // The next attempt opens the file anew: it may have been removed to make room.
+  close(fd_);
+  fd_ = -1;
 }
 
 void ShimLogWriter::Rotate() {
