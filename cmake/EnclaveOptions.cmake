@@ -5,6 +5,7 @@ endif()
 
 set(ENCLAVE_SANITIZE "" CACHE STRING "Sanitizers to build with, e.g. address,undefined or thread")
 option(ENCLAVE_FUZZ "Build the libFuzzer targets" OFF)
+option(ENCLAVE_PCH "Precompile the headers that nearly every unit includes" OFF)
 
 add_library(enclave_options INTERFACE)
 target_include_directories(enclave_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
@@ -18,6 +19,10 @@ target_link_options(enclave_options INTERFACE -fuse-ld=lld)
 if(ENCLAVE_SANITIZE)
   target_compile_options(enclave_options INTERFACE -fsanitize=${ENCLAVE_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(enclave_options INTERFACE -fsanitize=${ENCLAVE_SANITIZE})
+endif()
+if(ENCLAVE_PCH)
+  # Compiler caches compare contents, not times.
+  target_compile_options(enclave_options INTERFACE "SHELL:-Xclang -fno-pch-timestamp")
 endif()
 if(ENCLAVE_FUZZ)
   target_compile_options(enclave_options INTERFACE -fsanitize=fuzzer-no-link)

@@ -1,3 +1,23 @@
+# Headers that nearly every unit includes, compiled once where ENCLAVE_PCH is on: it saves a third of a whole
+# build. Off in `dev`, where a missing include is noticed.
+function(enclave_precompile target from)
+  if(ENCLAVE_PCH)
+    target_precompile_headers(${target} REUSE_FROM ${from})
+  endif()
+endfunction()
+
+if(ENCLAVE_PCH)
+  set(pch_headers <algorithm> <chrono> <expected> <functional> <map> <memory> <optional> <set> <string>
+      <string_view> <vector> <fmt/format.h> <nlohmann/json.hpp>)
+  file(WRITE ${CMAKE_BINARY_DIR}/pch.cc "int main() {}\n")
+  add_library(enclave_pch OBJECT ${CMAKE_BINARY_DIR}/pch.cc)
+  target_link_libraries(enclave_pch PRIVATE enclave_options fmt::fmt nlohmann_json::nlohmann_json Threads::Threads)
+  target_precompile_headers(enclave_pch PRIVATE ${pch_headers})
+  add_executable(enclave_test_pch ${CMAKE_BINARY_DIR}/pch.cc)
+  target_link_libraries(enclave_test_pch PRIVATE enclave_options fmt::fmt nlohmann_json::nlohmann_json GTest::gmock)
+  target_precompile_headers(enclave_test_pch PRIVATE ${pch_headers} <gmock/gmock.h> <gtest/gtest.h>)
+endif()
+
 # One target per folder: enclave_library(NAME DEPS ...) compiles the folder's sources into a library and
 # the files beside them by their suffix: _test.cc into NAME_test, _bench.cc into NAME_bench, each _fuzz.cc
 # into a fuzzer of its own.
@@ -15,6 +35,7 @@ function(enclave_library name)
   if(sources)
     add_library(${name} STATIC ${sources})
     target_link_libraries(${name} PUBLIC enclave_options ${ARG_DEPS})
+    enclave_precompile(${name} enclave_pch)
   else()
     add_library(${name} INTERFACE)
     target_link_libraries(${name} INTERFACE enclave_options ${ARG_DEPS})
@@ -22,6 +43,7 @@ function(enclave_library name)
   if(tests)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${name} GTest::gmock GTest::gtest_main)
+    enclave_precompile(${name}_test enclave_test_pch)
     add_test(NAME ${name}_test COMMAND ${name}_test --gtest_brief=1)
     set_tests_properties(${name}_test PROPERTIES LABELS unit TIMEOUT 300)
   endif()

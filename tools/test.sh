@@ -99,7 +99,7 @@ finish() {
 }
 
 formatted() {
-  find src sim tests -name node_modules -prune -o \( -name '*.cc' -o -name '*.h' \) -print0 |
+  find src sim bench tests -name node_modules -prune -o \( -name '*.cc' -o -name '*.h' \) -print0 |
     xargs -0 -P "$jobs" -n 32 clang-format-19 --dry-run -Werror
 }
 # A fuzzer and its exit code, within the seconds given; findings are kept in the logs.

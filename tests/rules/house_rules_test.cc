@@ -32,12 +32,13 @@ const std::vector<Ban>& Bans() {
        {"src/base/random", "tests/programs/", "tests/system/"}},
       {R"(\btime\((nullptr|NULL|0)\)|system_clock::now|steady_clock::now|\bgettimeofday\(|\bclock_gettime\()",
        "base::Clock, handed in",
-       {"src/base/", "*_bench.cc", "*_main.cc", "tests/system/", "tests/programs/"}},
+       {"src/base/", "*_bench.cc", "*_main.cc", "bench/", "tests/system/", "tests/programs/"}},
       {R"(\bstd::(cout|cerr|clog)\b|#include <iostream>)",
        "fmt::print in commands, base/log.h elsewhere"},
       {R"(\b(fmt::|std::)?f?printf?\(|\bfmt::print\()",
        "base/log.h",
-       {"src/cli/", "src/base/check.cc", "src/base/log", "*_bench.cc", "*_main.cc", "tests/"}},
+       {"src/cli/", "src/base/check.cc", "src/base/log", "*_bench.cc", "*_main.cc", "bench/",
+        "tests/"}},
       {R"(\bstd::format\b|#include <format>)", "fmt::format: libstdc++ 12 has no std::format"},
       {R"([^_\w]assert\(|#include <(cassert|assert\.h)>)",
        "CHECK(condition, \"sentence\") of base/check.h"},
@@ -182,7 +183,7 @@ TEST(HouseRulesTest, NoPathOfOneMachine) {
       "root|/home/[a-z]+|/"
       "Users)/");
   std::vector<fs::path> files;
-  for (const char* root : {"src", "sim", "tests", "tools", "docs", "deploy", "cmake"}) {
+  for (const char* root : {"src", "sim", "bench", "tests", "tools", "docs", "deploy", "cmake"}) {
     if (!fs::exists(Checkout() / root)) continue;
     for (auto it = fs::recursive_directory_iterator(Checkout() / root);
          it != fs::recursive_directory_iterator(); ++it) {

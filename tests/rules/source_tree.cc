@@ -84,7 +84,7 @@ SourceFile Read(const fs::path& path) {
 
 std::vector<SourceFile> ReadAll() {
   std::vector<fs::path> paths;
-  for (const char* root : {"src", "sim", "tests"}) {
+  for (const char* root : {"src", "sim", "bench", "tests"}) {
     for (auto it = fs::recursive_directory_iterator(Checkout() / root);
          it != fs::recursive_directory_iterator(); ++it) {
       if (it->path().filename() == "node_modules") {
