@@ -24,33 +24,40 @@ struct ClientRequest {
   std::string target = "/";
   Headers headers;
   std::string body;
-  std::chrono::milliseconds timeout{30'000};  // whole exchange; zero: none (for watches)
+  // Whole exchange, connecting included; zero: none once connected (for watches).
+  std::chrono::milliseconds timeout{30'000};
 };
 
 struct HttpClientOptions {
-  std::string base_url;  // "https://127.0.0.1:6443", "http://127.0.0.1:80"
+  // "https://127.0.0.1:6443", "http://[::1]:80/prefix", "unix:///run/some.sock"
+  std::string base_url;
   TlsClientConfig tls;
   std::size_t max_idle_connections = 4;
-  std::size_t max_body_bytes = 64 << 20;
+  std::size_t max_body_bytes = 64 << 20;  // of Send; Stream keeps nothing
 };
 
+// May be destroyed while exchanges are under way: they go on to their end.
 class HttpClient {
  public:
+  // kInvalidArgument for a URL or TLS configuration that cannot be used. The loop outlives the
+  // client and its exchanges.
   static base::Result<std::unique_ptr<HttpClient>> Create(EventLoop& loop,
                                                           HttpClientOptions options);
   virtual ~HttpClient() = default;
 
   // Any HTTP status is a value; an Error means no whole answer came (kUnavailable,
-  // kDeadlineExceeded, kTooLarge, kUnauthenticated for a failed certificate check). A request on a
+  // kDeadlineExceeded, kTooLarge, kUnauthenticated for a failed certificate check, kCancelled when
+  // the calling coroutine was cancelled). A request on a
   // pooled connection that the server had closed is repeated once on a new one when nothing of an
   // answer was read.
   virtual boost::asio::awaitable<base::Result<Response>> Send(ClientRequest request) = 0;
-  // Calls `on_data` for each piece of the body as it comes; false from it ends the exchange.
+  // Calls `on_data` for each piece of the body as it comes; false from it ends the exchange. The
+  // value has status and headers. A body that breaks off is an Error, whatever was handed over.
   virtual boost::asio::awaitable<base::Result<Response>> Stream(
       ClientRequest request,
       std::function<bool(const Response& head, std::string_view data)> on_data) = 0;
 
-  // Blocking forms for threads that are not the loop's own.
+  // Blocking form for threads that are not the loop's own.
   virtual base::Result<Response> SendAndWait(ClientRequest request) = 0;
 };
 

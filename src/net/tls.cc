@@ -166,6 +166,14 @@ Result<KeyPair> CreateCertificateAuthority(const std::string& common_name,
 
 Result<KeyPair> IssueCertificate(const KeyPair& authority, const CertificateRequest& request) {
   const std::string doing = "issuing a certificate for '" + request.common_name + "'";
+  for (const std::string& address : request.ip_addresses) {
+    const OpensslPtr<ASN1_OCTET_STRING, ASN1_OCTET_STRING_free> octets(
+        a2i_IPADDRESS(address.c_str()));
+    if (!octets) {
+      return base::Fail(ErrorKind::kInvalidArgument,
+                        doing + ": '" + address + "' is not an IP address");
+    }
+  }
   const CertificatePtr issuer = ParseCertificate(authority.certificate_pem);
   const KeyPtr issuer_key = ParsePrivateKey(authority.private_key_pem);
   if (!issuer || !issuer_key) {
