@@ -191,6 +191,13 @@ class Server {
   // Takes whole requests one after the other, as long as the one before is answered.
   void Serve(Connection& connection) {
     while (connection.due_ms == 0) {
+      // Something else than HTTP: TLS, say.
+      if (!connection.in.empty() &&
+          std::isupper(static_cast<unsigned char>(connection.in[0])) == 0) {
+        connection.in.clear();
+        connection.ended = true;
+        return;
+      }
       std::size_t end = connection.in.find("\r\n\r\n");
       if (end == std::string::npos) return;
       std::string head = connection.in.substr(0, end);

@@ -85,16 +85,22 @@ bool ShimLogWriter::EnsureOpen() {
 bool ShimLogWriter::Flush(std::int64_t now_ns) {
   if (out_.empty()) return true;
   if (EnsureOpen()) {
+    bool failed = false;
     if (dropped_since_ > 0) {
+      // Counted as written only once it is: the disk may still be full.
       std::string head = at_line_start_ ? "" : "\n";
       head += CriTimestamp(now_ns) + " stderr F [enclave] " + std::to_string(dropped_since_) +
               " log lines are missing here: the disk did not take them\n";
-      out_.insert(0, head);
-      dropped_since_ = 0;
+      ssize_t n = write(fd_, head.data(), head.size());
+      if (n > 0) {
+        size_ += n;
+        at_line_start_ = head[static_cast<std::size_t>(n) - 1] == '\n';
+      }
+      failed = n != static_cast<ssize_t>(head.size());
+      if (!failed) dropped_since_ = 0;
     }
     std::size_t done = 0;
-    bool failed = false;
-    while (done < out_.size()) {
+    while (!failed && done < out_.size()) {
       ssize_t n = write(fd_, out_.data() + done, out_.size() - done);
       if (n < 0 && errno == EINTR) continue;
       if (n <= 0) {
