@@ -55,11 +55,11 @@ if ! plan; then
 fi
 removals=$(awk '$1 == "Remv" { print $2 }' "$log" | tr '\n' ' ')
 [[ -z $removals ]] ||
-  fail "the packages ${missing[*]} exclude these installed ones, which are left as they are: $removals
-  Remove them yourself if nothing needs them (apt-get remove $removals), then run ./enclave again."
+  fail "the packages ${missing[*]} exclude these installed ones, which are left as they are: ${removals% }
+  Remove them yourself if nothing needs them (apt-get remove ${removals% }), then run ./enclave again."
 
 fetch=$(apt-get --print-uris "${options[@]}" install "${missing[@]}" 2>/dev/null |
-  awk '/^\x27/ { bytes += $3 } END { if (bytes) printf ", %d MB to fetch", bytes / 1e6 }' || true)
+  awk -v quote="'" 'index($0, quote) == 1 { bytes += $3 } END { if (bytes) printf ", %d MB to fetch", bytes / 1e6 }' || true)
 say "installing ${#missing[@]} Debian packages (about a minute$fetch):"
 printf '%s ' "${missing[@]}" | fold -s -w 96 | sed 's/^/  /' >&2
 printf '\n' >&2

@@ -41,6 +41,16 @@ class AcceptanceTest : public testing::Test {
 
 }  // namespace
 
+const std::vector<Row>& AcceptanceRows() {
+  static const std::vector<Row> rows = [] {
+    std::vector<Row> all = ReadingRows();
+    for (const auto& more : {ChangingRows(), EndingRows()})
+      all.insert(all.end(), more.begin(), more.end());
+    return all;
+  }();
+  return rows;
+}
+
 void RegisterAcceptanceTable() {
   const std::vector<KubectlProgram>& programs = FindKubectls();
   for (const KubectlProgram& program : programs) {
