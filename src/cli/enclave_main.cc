@@ -1,7 +1,110 @@
+// The terminal: which commands there are and what they take. What each does stands in its own file.
 #include <CLI/CLI.hpp>
 
+#include "cli/commands.h"
+
+namespace {
+
+using enclave::cli::OutputFormat;
+
+constexpr const char* kExamples = R"(Examples:
+  enclave up --wait                     start the enclave of this user and wait until all is Ready
+  enclave kubectl get pods -A           ask it with the real kubectl
+  enclave up --state /tmp/second        a second enclave beside it
+  enclave status -o json                what runs where, for programs
+  enclave down                          end it; `enclave up` brings everything back
+)";
+
+void AddState(CLI::App* command, std::string* state) {
+  command->add_option(
+      "--state", *state,
+      "The enclave's directory (default: $ENCLAVE_STATE, else ~/.local/state/enclave)");
+}
+
+void AddOutput(CLI::App* command, OutputFormat* output) {
+  command->add_option("-o,--output", *output, "text or json")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, OutputFormat>{{"text", OutputFormat::kText},
+                                              {"json", OutputFormat::kJson}},
+          CLI::ignore_case))
+      ->option_text("FORMAT");
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  CLI::App app{"enclave: a laboratory that runs itself"};
+  using namespace enclave::cli;
+  CLI::App app{
+      "enclave: a laboratory that runs itself. A Kubernetes in one process, driven by kubectl."};
+  app.footer(kExamples);
+  app.require_subcommand(1);
+  app.set_version_flag("--version", ENCLAVE_VERSION);
+
+  UpOptions up;
+  CLI::App* up_command = app.add_subcommand("up", "Start the enclave in the background");
+  AddState(up_command, &up.state);
+  AddOutput(up_command, &up.output);
+  long long up_timeout_s = up.timeout.count();
+  up_command->add_flag("--wait", up.wait, "Return once every pod of every Deployment is Ready");
+  up_command->add_option("--timeout", up_timeout_s, "Seconds to wait")->check(CLI::PositiveNumber);
+  up_command->footer("Example:\n  enclave up --wait --timeout 60\n");
+
+  DownOptions down;
+  CLI::App* down_command =
+      app.add_subcommand("down", "End the enclave and everything that runs in it");
+  AddState(down_command, &down.state);
+  AddOutput(down_command, &down.output);
+  long long down_grace_s = down.grace.count();
+  down_command->add_flag("--delete-state", down.delete_state, "Also delete the state directory");
+  down_command->add_option("--grace", down_grace_s, "Seconds between SIGTERM and SIGKILL")
+      ->check(CLI::NonNegativeNumber);
+  down_command->footer("Example:\n  enclave down --state /tmp/second --delete-state\n");
+
+  StatusOptions status;
+  CLI::App* status_command = app.add_subcommand("status", "Show what runs, where, and how it is");
+  AddState(status_command, &status.state);
+  AddOutput(status_command, &status.output);
+  status_command->footer("Example:\n  enclave status -o json\n");
+
+  ClusterOptions cluster;
+  CLI::App* cluster_command =
+      app.add_subcommand("cluster", "The control plane itself, in the foreground");
+  AddState(cluster_command, &cluster.state);
+  cluster_command->add_option("--node-name", cluster.node_name, "Name of the one node")
+      ->capture_default_str();
+  cluster_command
+      ->add_option("--port", cluster.port,
+                   "Port of the API server on the enclave's own loopback address")
+      ->default_str("6443");
+  cluster_command->add_option("--images", cluster.images, "Further image catalogue (repeatable)");
+  cluster_command->add_flag("--supervise", cluster.supervise,
+                            "Start the cluster process again whenever it dies");
+  cluster_command->add_option("--ready-fd", cluster.ready_fd,
+                              "Write \"ready\" to this descriptor once the node is Ready");
+  cluster_command->footer(
+      "Example:\n  enclave cluster --state /tmp/lab --node-name laptop\n\n"
+      "Pods go on running when this process ends, and are adopted by the next one; `enclave down` "
+      "ends "
+      "them.\n");
+
+  std::string kubectl_state;
+  CLI::App* kubectl_command =
+      app.add_subcommand("kubectl", "Run kubectl against the enclave; all arguments are kubectl's");
+  kubectl_command->prefix_command();
+  AddState(kubectl_command, &kubectl_state);
+  kubectl_command->footer("Example:\n  enclave kubectl get pods -A -o wide\n");
+
   CLI11_PARSE(app, argc, argv);
-  return 0;
+
+  if (*up_command) {
+    up.timeout = std::chrono::seconds(up_timeout_s);
+    return Up(up);
+  }
+  if (*down_command) {
+    down.grace = std::chrono::seconds(down_grace_s);
+    return Down(down);
+  }
+  if (*status_command) return Status(status);
+  if (*cluster_command) return Cluster(cluster);
+  return Kubectl(kubectl_state, kubectl_command->remaining());
 }

@@ -91,6 +91,10 @@ struct ServiceProxy::Impl : std::enable_shared_from_this<ServiceProxy::Impl> {
 
   void Apply(const kube::ObjectName& name, const ForwardTarget& listen, const ServicePort& port,
              bool by_client, Frontends& present, std::set<ForwardTarget>& wanted) {
+    // Who listens on the Service's own address (the API server) needs nobody in between.
+    for (const EndpointAddress& endpoint : port.endpoints) {
+      if (endpoint.address == listen.address && endpoint.port == listen.port) return;
+    }
     wanted.insert(listen);
     Frontend& frontend = present[listen];
     bool fresh = frontend.forwarder == nullptr;

@@ -1,0 +1,52 @@
+// The subcommands, one function each. Every function returns the process's exit code: 0 done, 1
+// failed, 2 wrong usage.
+#pragma once
+
+#include <chrono>
+#include <string>
+#include <vector>
+
+#include "cli/output.h"
+
+namespace enclave::cli {
+
+struct UpOptions {
+  std::string state;
+  bool wait = false;  // until every pod of every Deployment is Ready
+  std::chrono::seconds timeout{120};
+  OutputFormat output = OutputFormat::kText;
+};
+// Starts the enclave of a state directory in the background; nothing to do when it runs.
+int Up(const UpOptions& options);
+
+struct DownOptions {
+  std::string state;
+  bool delete_state = false;
+  std::chrono::seconds grace{5};  // between SIGTERM and SIGKILL for what runs in pods
+  OutputFormat output = OutputFormat::kText;
+};
+// Ends the cluster process and all that runs in its pods. The state stays, and `up` brings it back.
+int Down(const DownOptions& options);
+
+struct StatusOptions {
+  std::string state;
+  OutputFormat output = OutputFormat::kText;
+};
+// Exit code 0 when the enclave runs and its node is Ready.
+int Status(const StatusOptions& options);
+
+struct ClusterOptions {
+  std::string state;
+  std::string node_name = "enclave";
+  std::uint16_t port = 0;           // 0: 6443 on the enclave's own address
+  bool supervise = false;           // a parent process starts it again when it dies
+  int ready_fd = -1;                // "ready\n" is written here once the node is Ready
+  std::vector<std::string> images;  // further image catalogues
+};
+// The one root process, in the foreground: API server, store, controllers, scheduler, kubelet.
+int Cluster(const ClusterOptions& options);
+
+// Replaces this process by kubectl with the enclave's kubeconfig.
+int Kubectl(const std::string& state, const std::vector<std::string>& arguments);
+
+}  // namespace enclave::cli

@@ -1,0 +1,296 @@
+#include "cli/embedded_cluster.h"
+
+#include <fmt/format.h>
+
+#include <future>
+#include <utility>
+
+#include "base/log.h"
+#include "base/random.h"
+#include "cli/machine.h"
+#include "cluster/api/api_server.h"
+#include "cluster/api/audit_log.h"
+#include "cluster/api/authenticator.h"
+#include "cluster/api/local_api.h"
+#include "cluster/api/machinery.h"
+#include "cluster/api/pki.h"
+#include "cluster/api/registry.h"
+#include "cluster/api/reviews.h"
+#include "cluster/api/service_account_tokens.h"
+#include "cluster/api/service_addresses.h"
+#include "cluster/api/usage_resources.h"
+#include "cluster/controllers/controller_manager.h"
+#include "cluster/kubelet/address_pool.h"
+#include "cluster/kubelet/address_range.h"
+#include "cluster/kubelet/disk_volume_store.h"
+#include "cluster/kubelet/hosts_file.h"
+#include "cluster/kubelet/image_catalog.h"
+#include "cluster/kubelet/kubelet.h"
+#include "cluster/kubelet/network_prober.h"
+#include "cluster/kubelet/pod_logs.h"
+#include "cluster/kubelet/process_runtime.h"
+#include "cluster/kubelet/service_proxy.h"
+#include "cluster/kubelet/usage_sampler.h"
+#include "cluster/scheduler/scheduler.h"
+#include "cluster/store/sqlite_store.h"
+#include "net/event_loop.h"
+
+namespace enclave::cli {
+namespace {
+
+using base::Result;
+using namespace cluster;
+
+constexpr std::uint16_t kDefaultPort = 6443;
+
+// Runs `task` on the loop and waits for it: parts that live on an executor are made and ended
+// there.
+void RunOn(net::EventLoop& loop, const std::function<void()>& task) {
+  std::promise<void> done;
+  loop.Post([&] {
+    task();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+// Controllers and scheduler: all that turns wanted state into objects.
+struct Control {
+  Control(kube::Api& api, base::Executor& executor, ControllerManager::Options options)
+      : informers(api, executor, base::SystemRandom()),
+        controllers(informers, std::move(options)),
+        scheduler(informers) {}
+
+  kube::SharedInformers informers;
+  ControllerManager controllers;
+  Scheduler scheduler;
+};
+
+bool NodeReady(const kube::Object& node) {
+  for (const kube::Json& condition : kube::At(node.json(), "status.conditions"))
+    if (kube::StringAt(condition, "type") == "Ready")
+      return kube::StringAt(condition, "status") == "True";
+  return false;
+}
+
+// The node agent with all it needs on its executor: names and addresses of Services, hosts files,
+// pods.
+struct Node {
+  struct Ports {
+    kube::Api& api;
+    net::EventLoop& loop;
+    net::EventLoop& data_loop;
+    ContainerRuntime& runtime;
+    Prober& prober;
+    ImageSource& images;
+    AddressPool addresses;
+    ServiceAccountTokens& tokens;
+    const StatePaths& paths;
+  };
+
+  Node(Ports given, const KubeletOptions& options)
+      : ports(std::move(given)),
+        informers(ports.api, ports.loop, base::SystemRandom()),
+        volumes((ports.paths.root / "volumes").string(), (ports.paths.root / "pod-logs").string()),
+        hosts(informers),
+        proxy(informers, ports.data_loop),
+        kubelet(options,
+                {.informers = informers,
+                 .runtime = ports.runtime,
+                 .prober = ports.prober,
+                 .images = ports.images,
+                 .volumes = volumes,
+                 .addresses = ports.addresses,
+                 .token = [this](const TokenRequest& request) { return MakeToken(request); },
+                 .pod_mounts = [this](const kube::Object& pod,
+                                      const std::string& ip) { return HostsMount(pod, ip); },
+                 .pod_removed = [this](const std::string& uid) { ForgetHosts(uid); }}) {}
+
+  void OnReady(std::function<void()> on_ready) {
+    informers.For(kube::kNode)
+        .OnChange([on_ready = std::move(on_ready), told = false](
+                      const auto&, const kube::ObjectPtr& node) mutable {
+          if (told || node == nullptr || !NodeReady(*node)) return;
+          told = true;
+          on_ready();
+        });
+  }
+
+  Result<std::string> MakeToken(const TokenRequest& request) {
+    ASSIGN_OR_RETURN(const auto account,
+                     ports.api.Get(kube::kServiceAccount, request.ns, request.service_account));
+    ServiceAccountClaims claims{.ns = request.ns,
+                                .name = request.service_account,
+                                .uid = account->uid(),
+                                .pod_name = request.pod_name,
+                                .pod_uid = request.pod_uid};
+    if (!request.audience.empty()) claims.audiences = {request.audience};
+    ASSIGN_OR_RETURN(auto issued,
+                     ports.tokens.Issue(claims, std::chrono::seconds(request.expiration_seconds)));
+    return std::move(issued.token);
+  }
+
+  std::filesystem::path HostsPath(const std::string& uid) const {
+    return ports.paths.root / "hosts" / uid;
+  }
+
+  std::vector<Mount> HostsMount(const kube::Object& pod, const std::string& ip) {
+    const kube::Json& spec = kube::At(pod.json(), "spec");
+    HostsPod entry{.ns = pod.ns(), .ip = ip, .hostname = kube::StringAt(spec, "hostname")};
+    if (entry.hostname.empty()) entry.hostname = pod.name();
+    entry.subdomain = kube::StringAt(spec, "subdomain");
+    for (const kube::Json& alias : kube::At(spec, "hostAliases")) {
+      HostAlias& added = entry.aliases.emplace_back();
+      added.ip = kube::StringAt(alias, "ip");
+      for (const kube::Json& name : kube::At(alias, "hostnames"))
+        if (name.is_string()) added.hostnames.push_back(name.get<std::string>());
+    }
+    const std::filesystem::path path = HostsPath(pod.uid());
+    std::error_code error;
+    std::filesystem::create_directories(path.parent_path(), error);
+    if (const auto added = hosts.Add(pod.uid(), std::move(entry), path.string()); !added) {
+      base::LogWarning("kubelet", "a pod goes without its hosts file",
+                       {{"pod", pod.name()}, {"error", added.error().message()}});
+      return {};
+    }
+    return {{.source = path.string(), .target = "/etc/hosts", .read_only = false}};
+  }
+
+  void ForgetHosts(const std::string& uid) {
+    hosts.Remove(uid);
+    std::error_code error;
+    std::filesystem::remove(HostsPath(uid), error);
+  }
+
+  Ports ports;
+  kube::SharedInformers informers;
+  DiskVolumeStore volumes;
+  HostsFiles hosts;
+  ServiceProxy proxy;
+  Kubelet kubelet;
+};
+
+}  // namespace
+
+struct EmbeddedCluster::Parts {
+  explicit Parts(const StatePaths& state) : paths(state) {}
+  ~Parts() {
+    // Requests first, then those who act on objects, then what they act through.
+    server.reset();
+    RunOn(control_loop, [this] { control.reset(); });
+    RunOn(node_loop, [this] { node.reset(); });
+  }
+
+  Result<> OpenState();
+  Result<> OpenApi();
+  Result<> StartNode(const ClusterOptions& options);
+  void StartControl();
+  Result<> Serve();
+
+  const StatePaths paths;
+  AddressRange range{0};
+  std::uint16_t port = kDefaultPort;
+  std::string url;
+  Pki pki;
+  std::unique_ptr<Store> store;
+  std::unique_ptr<Registry> registry;
+  AllowAuthenticated authorizer;
+  std::unique_ptr<Machinery> machinery;
+  std::unique_ptr<ServiceAccountTokens> tokens;
+  std::unique_ptr<Authenticator> authenticator;
+  std::unique_ptr<AuditLog> audit;
+  std::unique_ptr<LocalApi> control_api;
+  std::unique_ptr<LocalApi> node_api;
+
+  net::EventLoop api_loop{"api", 2};
+  net::EventLoop data_loop{"data"};
+  net::EventLoop node_loop{"node"};
+  net::EventLoop control_loop{"control"};
+
+  std::unique_ptr<ProcessRuntime> runtime;
+  std::unique_ptr<NetworkProber> prober;
+  std::unique_ptr<ImageCatalog> images;
+  std::unique_ptr<PodLogs> logs;
+  std::unique_ptr<Node> node;
+  std::unique_ptr<Control> control;
+  std::unique_ptr<ApiServer> server;
+};
+
+Result<> EmbeddedCluster::Parts::OpenState() {
+  ASSIGN_OR_RETURN(range, ClaimAddressRange(paths.root.string()));
+  ASSIGN_OR_RETURN(pki, LoadOrCreatePki({.directory = paths.root / "pki",
+                                         .server_addresses = {range.api_address()}}));
+  std::error_code error;
+  std::filesystem::create_directories(paths.audit().parent_path(), error);
+  ASSIGN_OR_RETURN(audit, AuditLog::Open(paths.audit().string()));
+  ASSIGN_OR_RETURN(store, SqliteStore::Open(paths.database().string()));
+  return {};
+}
+
+Result<> EmbeddedCluster::Parts::OpenApi() {
+  tokens = std::make_unique<ServiceAccountTokens>(pki.token_key_pem, base::SystemClock(),
+                                                  base::SystemRandom());
+  authenticator = std::make_unique<Authenticator>(*store, *tokens, pki.admin_token);
+  registry = Registry::WithBuiltIns();
+  ASSIGN_OR_RETURN(const auto addresses, ServiceAddresses::Make(range.service_cidr()));
+  Resource services = *registry->Find(kube::kService);
+  services.claims = addresses;
+  registry->Add(std::move(services));
+  AddReviewResources(*registry, authorizer, *authenticator);
+  machinery =
+      std::make_unique<Machinery>(*store, *registry, base::SystemClock(), base::SystemRandom());
+  control_api = std::make_unique<LocalApi>(*machinery, "system:kube-controller-manager");
+  return {};
+}
+
+Result<> EmbeddedCluster::Parts::StartNode(const ClusterOptions& options) {
+  node_api = std::make_unique<LocalApi>(*machinery, "system:node:" + options.node_name);
+  ASSIGN_OR_RETURN(runtime,
+                   ProcessRuntime::Create(node_loop, {.state_directory = paths.root.string()}));
+  prober = std::make_unique<NetworkProber>(node_loop, *runtime);
+  std::vector<std::string> catalogues;
+  if (const auto deploy = FindDeployDirectory(); !deploy.empty())
+    catalogues.push_back((deploy / "images.yaml").string());
+  catalogues.push_back((paths.root / "images.yaml").string());
+  catalogues.insert(catalogues.end(), options.images.begin(), options.images.end());
+  ASSIGN_OR_RETURN(images, ImageCatalog::Load(std::move(catalogues)));
+  ASSIGN_OR_RETURN(AddressPool addresses, AddressPool::Make(range.pod_cidr()));
+
+  KubeletOptions kubelet;
+  DescribeMachine(&kubelet);
+  kubelet.node_name = options.node_name;
+  kubelet.node_ip = range.api_address();
+  kubelet.api_host = range.api_address();
+  kubelet.api_port = port;
+  kubelet.cluster_ca = pki.authority.certificate_pem;
+  RunOn(node_loop, [&] {
+    node = std::make_unique<Node>(Node::Ports{.api = *node_api,
+                                              .loop = node_loop,
+                                              .data_loop = data_loop,
+                                              .runtime = *runtime,
+                                              .prober = *prober,
+                                              .images = *images,
+                                              .addresses = std::move(addresses),
+                                              .tokens = *tokens,
+                                              .paths = paths},
+                                  kubelet);
+  });
+  logs = std::make_unique<PodLogs>(*node_api, node_loop, (paths.root / "pod-logs").string());
+  AddUsageResources(*registry, node->kubelet.usage(), *store);
+  return {};
+}
+
+void EmbeddedCluster::Parts::StartControl() {
+  ControllerManager::Options options;
+  options.kinds = registry->StoredKinds();
+  options.root_ca_pem = pki.authority.certificate_pem;
+  options.kubernetes_service = {.cluster_ip = range.api_address(),
+                                .addresses = {range.api_address()},
+                                .port = port,
+                                .target_port = port};
+  RunOn(control_loop, [&] {
+    control = std::make_unique<Control>(*control_api, control_loop, std::move(options));
+  });
+}
+
+}  // namespace enclave::cli

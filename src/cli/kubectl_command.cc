@@ -1,0 +1,37 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "cli/commands.h"
+#include "cli/state.h"
+
+namespace enclave::cli {
+
+int Kubectl(const std::string& state, const std::vector<std::string>& arguments) {
+  const auto paths = ResolveState(state);
+  if (!paths) return Complain(paths.error(), 2);
+  std::error_code error;
+  if (!std::filesystem::exists(paths->kubeconfig(), error))
+    return Complain(base::Error(
+        base::ErrorKind::kNotFound,
+        fmt::format("no enclave in {}: start one with `enclave up`", paths->root.string())));
+  ::setenv("KUBECONFIG", paths->kubeconfig().c_str(), 1);
+
+  std::vector<std::string> argv{"kubectl"};
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  std::vector<char*> pointers;
+  for (std::string& argument : argv) pointers.push_back(argument.data());
+  pointers.push_back(nullptr);
+  ::execvp("kubectl", pointers.data());
+  return Complain(base::Error(
+      base::ErrorKind::kNotFound,
+      fmt::format("cannot run kubectl: {}; install Debian's package kubernetes-client, or put any "
+                  "kubectl on the PATH",
+                  std::strerror(errno))));
+}
+
+}  // namespace enclave::cli
