@@ -9,9 +9,10 @@ using base::ErrorKind;
 using kube::Json;
 using kube::ObjectPtr;
 
-// Lost races end in one of these; the change that won will enqueue the owner again.
-bool Lost(const base::Error& error) {
-  return error.kind() == ErrorKind::kConflict || error.kind() == ErrorKind::kNotFound;
+// A dependent that is gone is nobody's. Any other failure ends the reconcile: whose the object is
+// must be known before others are made in its place.
+bool Gone(const base::Error& error) {
+  return error.kind() == ErrorKind::kNotFound;
 }
 
 base::Result<ObjectPtr> Adopt(kube::Api& api, const kube::Kind& owner_kind,
@@ -56,13 +57,13 @@ base::Result<std::vector<ObjectPtr>> ClaimDependents(
       continue;
     }
     auto released = Release(informers.api(), owner, kind, *dependent);
-    if (!released && !Lost(released.error())) return std::unexpected(released.error());
+    if (!released && !Gone(released.error())) return std::unexpected(released.error());
   }
   if (orphans.empty()) return claimed;
 
   auto live = informers.api().Get(owner_kind, owner.ns(), owner.name());
   if (!live) {
-    if (Lost(live.error())) return claimed;
+    if (Gone(live.error())) return claimed;
     return std::unexpected(live.error());
   }
   if ((*live)->uid() != owner.uid() || (*live)->deleting()) return claimed;
@@ -70,7 +71,7 @@ base::Result<std::vector<ObjectPtr>> ClaimDependents(
     auto adopted = Adopt(informers.api(), owner_kind, owner, kind, *orphan);
     if (adopted) {
       claimed.push_back(std::move(*adopted));
-    } else if (!Lost(adopted.error())) {
+    } else if (!Gone(adopted.error())) {
       return std::unexpected(adopted.error());
     }
   }

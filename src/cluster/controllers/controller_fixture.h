@@ -110,6 +110,12 @@ class ControllerFixture : public testing::Test {
     return changed;
   }
   void SetPod(const std::string& name, const std::string& phase, bool ready) {
+    Json pod = Get(kube::kPod, name)->json();
+    if (kube::StringAt(pod, "spec.nodeName").empty()) {
+      pod["spec"]["nodeName"] = "n1";
+      auto bound = api_->Update(kube::kPod, std::move(pod), "binding");
+      EXPECT_TRUE(bound) << bound.error().ToString();
+    }
     if (!addresses_.contains(name)) {
       addresses_[name] = "127.9.0." + std::to_string(addresses_.size() + 1);
     }

@@ -150,13 +150,20 @@ base::Result<> DeploymentSync::SetRevisionAnnotation(const std::string& revision
   return {};
 }
 
-base::Result<> DeploymentSync::SyncNewSet(bool create) {
-  if (new_set_ == nullptr) return create ? CreateNewSet() : base::Result<>();
+// One more than that of any other set. Sets may have been deleted by hand, so also never less than
+// what the Deployment had reached.
+std::int64_t DeploymentSync::NewRevision() const {
   std::int64_t newest_old = 0;
   for (const ObjectPtr& set : old_sets_) newest_old = std::max(newest_old, RevisionOf(set->json()));
+  return std::max(newest_old + 1, RevisionOf(deployment()));
+}
+
+base::Result<> DeploymentSync::SyncNewSet(bool create) {
+  if (new_set_ == nullptr) return create ? CreateNewSet() : base::Result<>();
+  const std::int64_t revision = NewRevision();
 
   kube::Json changed = new_set_->json();
-  bool differs = CopyAnnotations(deployment(), changed, newest_old + 1);
+  bool differs = CopyAnnotations(deployment(), changed, revision);
   const kube::Json& min_ready = At(deployment(), "spec.minReadySeconds");
   if (IntAt(changed, "spec.minReadySeconds") != IntAt(deployment(), "spec.minReadySeconds")) {
     changed["spec"]["minReadySeconds"] = min_ready.is_null() ? kube::Json(0) : min_ready;
@@ -175,8 +182,7 @@ base::Result<> DeploymentSync::SyncNewSet(bool create) {
 }
 
 base::Result<> DeploymentSync::CreateNewSet() {
-  std::int64_t newest_old = 0;
-  for (const ObjectPtr& set : old_sets_) newest_old = std::max(newest_old, RevisionOf(set->json()));
+  const std::int64_t revision = NewRevision();
   kube::Json pod_template = NormalisedTemplate(At(deployment(), "spec.template"));
   const std::string hash = kube::TemplateHash(
       pod_template,
@@ -201,7 +207,7 @@ base::Result<> DeploymentSync::CreateNewSet() {
        {{"replicas", size}, {"selector", std::move(selector)}, {"template", pod_template}}}};
   const std::int64_t min_ready = IntAt(deployment(), "spec.minReadySeconds");
   if (min_ready > 0) set["spec"]["minReadySeconds"] = min_ready;
-  CopyAnnotations(deployment(), set, newest_old + 1);
+  CopyAnnotations(deployment(), set, revision);
   kube::Json& annotations = set["metadata"]["annotations"];
   annotations[kDesiredReplicasAnnotation] = std::to_string(bounds_.replicas);
   annotations[kMaxReplicasAnnotation] = std::to_string(bounds_.replicas + bounds_.max_surge);
@@ -247,7 +253,7 @@ base::Result<> DeploymentSync::CreateNewSet() {
     SetCondition(conditions_, "Progressing", "True", "NewReplicaSetCreated",
                  fmt::format("Created new replica set \"{}\"", name), Now(), true);
   }
-  return SetRevisionAnnotation(std::to_string(newest_old + 1));
+  return SetRevisionAnnotation(std::to_string(revision));
 }
 
 base::Result<> DeploymentSync::ScaleSet(ObjectPtr& set, std::int64_t size) {

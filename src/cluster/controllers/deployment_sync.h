@@ -36,6 +36,7 @@ class DeploymentSync {
 
   // Splits the sets into the one of the current template and the others, oldest first.
   void Classify(std::vector<ObjectPtr> sets);
+  std::int64_t NewRevision() const;
   base::Result<> SyncNewSet(bool create);
   base::Result<> CreateNewSet();
   base::Result<> SetRevisionAnnotation(const std::string& revision);

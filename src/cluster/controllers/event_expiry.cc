@@ -32,9 +32,7 @@ EventExpiry::EventExpiry(kube::SharedInformers& informers, Options options)
       reconciler_(informers, {.name = "event-expiry"},
                   [this](const kube::ObjectName& key) { return Reconcile(key.name); }) {
   events_.OnChange([this](const ObjectPtr&, const ObjectPtr& after) {
-    if (after != nullptr && scheduled_.insert(after->ns()).second) {
-      reconciler_.EnqueueAfter({"", after->ns()}, kGather);
-    }
+    if (after != nullptr) reconciler_.EnqueueAfter({"", after->ns()}, kGather);
   });
 }
 
@@ -52,7 +50,6 @@ kube::Reconciler::Outcome EventExpiry::Reconcile(const std::string& ns) {
   for (std::size_t i = 0; i < events.size(); ++i) {
     const auto& [seen, event] = events[i];
     if (i >= too_many && seen + options_.time_to_live > now) {
-      scheduled_.insert(ns);
       // At most once a minute when events trickle out of their hour.
       return std::max<base::Duration>(seen + options_.time_to_live - now, std::chrono::minutes(1));
     }
@@ -63,7 +60,6 @@ kube::Reconciler::Outcome EventExpiry::Reconcile(const std::string& ns) {
       return std::unexpected(deleted.error());
     }
   }
-  scheduled_.erase(ns);
   return std::nullopt;
 }
 

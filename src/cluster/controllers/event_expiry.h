@@ -3,7 +3,6 @@
 // Thread safety: lives on the informers' executor.
 #pragma once
 
-#include <set>
 #include <string>
 
 #include "kube/informer.h"
@@ -25,7 +24,6 @@ class EventExpiry {
   kube::SharedInformers& informers_;
   const Options options_;
   kube::Informer& events_;
-  std::set<std::string> scheduled_;  // namespaces with a look already due
   kube::Reconciler reconciler_;
 };
 

@@ -49,7 +49,7 @@ NodeLifecycle::NodeLifecycle(kube::SharedInformers& informers, Options options)
     if (after == nullptr || after->ns() != kLeaseNamespace) return;
     Seen& seen = seen_[after->name()];
     const std::string& renewed = StringAt(after->json(), "spec.renewTime");
-    if (seen.renewed == renewed && seen.at != base::MonoTime{}) return;
+    if (seen.renewed == renewed && seen.at) return;
     seen.renewed = renewed;
     seen.at = informers_.executor().Now();
     // A renewal is news only for a node given up; else its timer finds it.
@@ -65,8 +65,8 @@ kube::Reconciler::Outcome NodeLifecycle::Reconcile(const std::string& name) {
   }
   const base::MonoTime now = informers_.executor().Now();
   Seen& seen = seen_[name];
-  if (seen.at == base::MonoTime{}) seen.at = now;  // no Lease yet: the grace starts here
-  const base::Duration age = now - seen.at;
+  if (!seen.at) seen.at = now;  // no Lease yet: the grace starts here
+  const base::Duration age = now - *seen.at;
   if (age < options_.grace) {
     seen.lost_at.reset();
     // Ready stays Unknown until the kubelet itself posts its state again.

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "kube/informer.h"
@@ -28,7 +29,7 @@ class NodeLifecycle {
  private:
   struct Seen {
     std::string renewed;                    // the Lease's renewTime, or "" before the first
-    base::MonoTime at{};                    // when we saw it change
+    std::optional<base::MonoTime> at;       // when we saw it change
     std::optional<base::MonoTime> lost_at;  // since when it is unreachable
   };
 
