@@ -42,7 +42,7 @@ std::string PodMark(const kube::Object& pod) {
   return fmt::format("{}_{}({})", pod.name(), pod.ns(), pod.uid());
 }
 
-std::string QosClass(const Json& pod) {
+std::string PodQosClass(const Json& pod) {
   bool any = false;
   bool guaranteed = true;
   for (const char* list : {"spec.containers", "spec.initContainers"}) {

@@ -21,7 +21,7 @@ const std::string& MetadataValue(const kube::Json& object, std::string_view map,
 // "web-1_shop(6e1d...)": how messages name a pod.
 std::string PodMark(const kube::Object& pod);
 // Guaranteed, Burstable or BestEffort (Kubernetes pkg/apis/core/v1/helper/qos).
-std::string QosClass(const kube::Json& pod);
+std::string PodQosClass(const kube::Json& pod);
 // What scheduler and admission reckon with: the containers' sum, or the largest init container if
 // that is more.
 struct PodRequests {

@@ -163,7 +163,7 @@ Json RenderPodStatus(const PodStatusInputs& inputs) {
                  {"hostIP", inputs.address.host_ip},
                  {"hostIPs", Json::array({{{"ip", inputs.address.host_ip}}})},
                  {"startTime", kube::FormatTime(inputs.start_time)},
-                 {"qosClass", QosClass(inputs.pod.json())}};
+                 {"qosClass", PodQosClass(inputs.pod.json())}};
   if (!inputs.address.pod_ip.empty()) {
     status["podIP"] = inputs.address.pod_ip;
     status["podIPs"] = Json::array({{{"ip", inputs.address.pod_ip}}});
