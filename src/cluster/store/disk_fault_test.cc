@@ -32,7 +32,7 @@ using testing::RemoveIt;
 
 std::unique_ptr<SqliteStore> MustOpen(const std::string& path, const std::string& vfs = "") {
   // A small log, so that checkpoints are frequent.
-  auto store = SqliteStore::Open(path, {.idle_log_pages = 32, .log_pages = 64, .vfs = vfs});
+  auto store = SqliteStore::Open(path, {.idle_log_pages = 16, .log_pages = 32, .vfs = vfs});
   CHECK(store.has_value(), store.error().ToString());
   return std::move(*store);
 }
@@ -133,7 +133,7 @@ TEST(DiskFault, AnyFailingStepLeavesMemoryAndDiskAgreed) {
         // Fills the log, so that a checkpoint is near.
         for (int i = 0; i < 5; ++i) {
           ASSERT_TRUE(
-              PutAndWait(*store, PodKey("p" + std::to_string(i)), i, std::string(20'000, 'x')));
+              PutAndWait(*store, PodKey("p" + std::to_string(i)), i, std::string(10'000, 'x')));
         }
         expected = TextsOf(*store);
         last = store->revision();
@@ -144,7 +144,7 @@ TEST(DiskFault, AnyFailingStepLeavesMemoryAndDiskAgreed) {
           const auto result =
               i % 5 == 4 ? ApplyAndWait(*store, key, RemoveIt())
                          : PutAndWait(*store, key, 100 + i,
-                                      std::string(static_cast<std::size_t>(i) * 3000, 'y'));
+                                      std::string(static_cast<std::size_t>(i) * 1500, 'y'));
           if (result) {
             EXPECT_GT((*result)->revision(), last);
             last = (*result)->revision();

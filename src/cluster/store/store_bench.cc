@@ -52,7 +52,7 @@ kube::Json Pod(const Key& key) {
 
 struct World {
   World() : store(std::move(*SqliteStore::Open(directory.File("store.db"), {}))) {}
-  testing::TempDir directory;
+  testing::TempDir directory{testing::TempDir::OnDisk()};
   std::unique_ptr<SqliteStore> store;
   std::atomic<std::uint64_t> next = 0;
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "cluster/store/memory_store.h"
@@ -15,16 +16,22 @@
 
 namespace enclave::cluster::testing {
 
+// Removed with all that is in it. In memory where the system has a place for that: what a process
+// may lose is the same there, what a disk may lose is FaultDisk's, and tests do not wait for fsync.
 class TempDir {
  public:
-  TempDir() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "store-XXXXXX").string();
+  TempDir() : TempDir(access("/dev/shm", W_OK) == 0 ? "/dev/shm" : OnDisk()) {}
+  explicit TempDir(const std::string& parent) {
+    std::string pattern = parent + "/store-XXXXXX";
     CHECK(mkdtemp(pattern.data()) != nullptr, "the temporary directory must be writable");
     path_ = pattern;
   }
   ~TempDir() { std::filesystem::remove_all(path_); }
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;
+
+  // $TMPDIR or /tmp.
+  static std::string OnDisk() { return std::filesystem::temp_directory_path().string(); }
 
   std::string File(const std::string& name) const { return path_ + "/" + name; }
   const std::string& path() const { return path_; }
