@@ -1,0 +1,36 @@
+// One request on its way through the API server, and the few ways to answer it.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include <boost/asio/awaitable.hpp>
+
+#include "cluster/api/machinery.h"
+#include "cluster/api/request_info.h"
+#include "cluster/api/resource.h"
+#include "net/http.h"
+#include "net/http_server.h"
+
+namespace enclave::cluster {
+
+struct Exchange {
+  net::Request& request;
+  net::ResponseWriter& writer;
+  RequestInfo info;
+  Requester who;
+  std::string trace_id;
+};
+
+net::Response JsonResponse(int status, const kube::Json& body);
+net::Response TextResponse(int status, std::string text);
+// A Status object with the error's own code; 429 carries Retry-After.
+net::Response ErrorResponse(const base::Error& error, const kube::StatusDetails& details = {});
+// A Status for an HTTP code that came without an Error.
+net::Response StatusResponse(int status, const std::string& message);
+
+// Runs a write of the machinery and waits for it, on the coroutine's own executor. Goes on when the
+// client leaves: a write that was begun is finished.
+boost::asio::awaitable<WriteResult> AwaitWrite(std::function<void(WriteCallback)> start);
+
+}  // namespace enclave::cluster
