@@ -113,6 +113,8 @@ TEST(YamlBody, ErrorsNameThePlace) {
   EXPECT_THAT(YamlError("a: *nobody"), HasSubstr("line 1"));
   EXPECT_THAT(YamlError("a: 1\n---\nb: 1\n"), HasSubstr("found 2"));
   EXPECT_THAT(YamlError(""), HasSubstr("found 0"));
+  EXPECT_THAT(YamlError("a: 1\n]\n"), HasSubstr("line 2"));
+  for (const char* stray : {"]", "}", ",", "a\n---\n}"}) YamlError(stray);
 }
 
 TEST(Manifests, SplitsFiles) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <atomic>
 #include <charconv>
+#include <exception>
 #include <fstream>
 #include <mutex>
 #include <optional>
@@ -13,7 +14,6 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
@@ -76,12 +76,12 @@ base::Result<ObjectPtr> ToObject(const net::Response& response) {
 
 struct Client::Impl {
   Impl(net::EventLoop& loop, ClientConfig config, std::shared_ptr<net::HttpClient> http,
-       base::Random& random, std::function<void(base::Duration)> sleep)
+       base::Random& random, std::function<void(base::Duration)> pause)
       : loop(loop),
         config(std::move(config)),
         http(std::move(http)),
         random(random),
-        sleep(std::move(sleep)) {
+        pause(std::move(pause)) {
     const std::string& server = this->config.server;
     const std::size_t authority = server.find("://");
     const std::size_t path =
@@ -127,7 +127,7 @@ struct Client::Impl {
       if (response->status < 400) return response;
       const auto wait = RetryAfter(*response);
       if (wait && tries < kMaxRetries) {
-        sleep(*wait);
+        pause(*wait);
         continue;
       }
       if (response->status == 401 && !config.token_file.empty() && !fresh_token) {
@@ -152,7 +152,7 @@ struct Client::Impl {
   const ClientConfig config;
   const std::shared_ptr<net::HttpClient> http;
   base::Random& random;
-  const std::function<void(base::Duration)> sleep;
+  const std::function<void(base::Duration)> pause;
   std::string prefix;  // of a server behind a path
 
   std::mutex mutex;
@@ -161,9 +161,9 @@ struct Client::Impl {
 };
 
 Client::Client(net::EventLoop& loop, ClientConfig config, std::shared_ptr<net::HttpClient> http,
-               base::Random& random, std::function<void(base::Duration)> sleep)
+               base::Random& random, std::function<void(base::Duration)> pause)
     : impl_(std::make_shared<Impl>(loop, std::move(config), std::move(http), random,
-                                   std::move(sleep))) {}
+                                   std::move(pause))) {}
 
 Client::~Client() = default;
 
@@ -265,19 +265,30 @@ base::Result<ObjectPtr> Client::Delete(const Kind& kind, const std::string& ns,
 
 namespace {
 
+// What the executor's tasks share with the watch. It holds nothing of the client's loop, as it may
+// outlive that.
+struct Delivery {
+  explicit Delivery(std::function<void(const WatchEvent&)> on_event)
+      : on_event(std::move(on_event)) {}
+
+  const std::function<void(const WatchEvent&)> on_event;
+  std::atomic<bool> over = false;
+  std::atomic<int> under_way = 0;
+};
+
 // One watch: a coroutine on its own strand reads and decodes, the executor delivers.
-struct WatchState : std::enable_shared_from_this<WatchState> {
+struct WatchState {
   WatchState(net::EventLoop& loop, base::Executor& executor,
              std::function<void(const WatchEvent&)> on_event)
       : strand(asio::make_strand(loop.context())),
         executor(executor),
-        on_event(std::move(on_event)) {}
+        delivery(std::make_shared<Delivery>(std::move(on_event))) {}
 
   void Deliver(WatchEvent event) {
-    ++under_way;
-    executor.Post([self = shared_from_this(), event = std::move(event)] {
-      --self->under_way;
-      if (!self->over) self->on_event(event);
+    ++delivery->under_way;
+    executor.Post([delivery = delivery, event = std::move(event)] {
+      --delivery->under_way;
+      if (!delivery->over) delivery->on_event(event);
     });
   }
 
@@ -287,7 +298,7 @@ struct WatchState : std::enable_shared_from_this<WatchState> {
 
   // False ends the exchange.
   bool Read(const net::Response& head, std::string_view data) {
-    if (over) return false;
+    if (delivery->over) return false;
     if (head.status != 200) {
       refusal.append(data.substr(0, kMaxErrorBody - std::min(refusal.size(), kMaxErrorBody)));
       return refusal.size() < kMaxErrorBody;
@@ -304,7 +315,7 @@ struct WatchState : std::enable_shared_from_this<WatchState> {
       }
       Deliver(std::move(event));
     }
-    if (under_way > kMaxEventsUnderWay) {
+    if (delivery->under_way > kMaxEventsUnderWay) {
       failure = Error(ErrorKind::kResourceExhausted,
                       "events come faster than they are taken; the watch begins again");
       return false;
@@ -315,9 +326,7 @@ struct WatchState : std::enable_shared_from_this<WatchState> {
   asio::strand<asio::io_context::executor_type> strand;
   asio::cancellation_signal cancel;  // on the strand
   base::Executor& executor;
-  const std::function<void(const WatchEvent&)> on_event;
-  std::atomic<bool> over = false;
-  std::atomic<int> under_way = 0;
+  const std::shared_ptr<Delivery> delivery;
   WatchDecoder decoder;
   std::string refusal;
   std::optional<Error> failure;
@@ -330,7 +339,7 @@ asio::awaitable<void> RunWatch(std::shared_ptr<WatchState> state,
       std::move(request), [state](const net::Response& head, std::string_view data) {
         return state->Read(head, data);
       });
-  if (state->over) co_return;
+  if (state->delivery->over) co_return;
   if (state->failure) {
     state->DeliverEnd(*state->failure);
   } else if (!response) {
@@ -346,7 +355,7 @@ class ClientWatch final : public WatchHandle {
  public:
   explicit ClientWatch(std::shared_ptr<WatchState> state) : state_(std::move(state)) {}
   ~ClientWatch() override {
-    state_->over = true;
+    state_->delivery->over = true;
     asio::post(state_->strand,
                [state = state_] { state->cancel.emit(asio::cancellation_type::all); });
   }
@@ -373,8 +382,10 @@ base::Result<std::unique_ptr<WatchHandle>> Client::Watch(
   // A server that does not keep its own limit is gone.
   request.timeout = std::chrono::seconds(seconds + 30);
   auto state = std::make_shared<WatchState>(impl_->loop, executor, std::move(on_event));
+  // The signal must outlive what is left of the coroutine when its last handler runs.
+  const auto done = [state](const std::exception_ptr&) { asio::post(state->strand, [state] {}); };
   asio::co_spawn(state->strand, RunWatch(state, impl_->http, std::move(request)),
-                 asio::bind_cancellation_slot(state->cancel.slot(), asio::detached));
+                 asio::bind_cancellation_slot(state->cancel.slot(), done));
   return std::make_unique<ClientWatch>(std::move(state));
 }
 

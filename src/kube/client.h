@@ -8,7 +8,8 @@
 // once after a 401. Tokens never travel over plain HTTP.
 //
 // Thread safety: all methods may be called from any thread but the loop's own, as they block.
-// Ownership: loop and random outlive the client, the client outlives its watches.
+// Ownership: loop and random outlive the client, the client outlives its watches. The executor of a
+// watch outlives the loop, which posts to it (or the loop is stopped first).
 #pragma once
 
 #include <functional>
@@ -27,9 +28,9 @@ class Client final : public Api {
   static base::Result<std::unique_ptr<Client>> Connect(net::EventLoop& loop,
                                                        const ClientConfig& config,
                                                        base::Random& random = base::SystemRandom());
-  // On a transport of the caller's making; `sleep` waits between tries.
+  // On a transport of the caller's making; `pause` waits between tries.
   Client(net::EventLoop& loop, ClientConfig config, std::shared_ptr<net::HttpClient> http,
-         base::Random& random, std::function<void(base::Duration)> sleep);
+         base::Random& random, std::function<void(base::Duration)> pause);
   ~Client() override;
 
   base::Result<ObjectPtr> Get(const Kind& kind, const std::string& ns,

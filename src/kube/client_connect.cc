@@ -1,4 +1,6 @@
-#include <thread>
+#include <chrono>
+#include <future>
+#include <memory>
 
 #include "kube/client.h"
 
@@ -20,9 +22,14 @@ base::Result<std::unique_ptr<Client>> Client::Connect(net::EventLoop& loop,
   options.tls = config.tls;
   ASSIGN_OR_RETURN(std::unique_ptr<net::HttpClient> http,
                    net::HttpClient::Create(loop, std::move(options)));
-  return std::make_unique<Client>(
-      loop, config, std::shared_ptr<net::HttpClient>(std::move(http)), random,
-      [](base::Duration duration) { std::this_thread::sleep_for(duration); });
+  const auto pause = [&loop](base::Duration duration) {
+    const auto over = std::make_shared<std::promise<void>>();
+    loop.After(duration, [over] { over->set_value(); });
+    // A loop that was stopped runs no timers.
+    over->get_future().wait_for(duration + std::chrono::seconds(1));
+  };
+  return std::make_unique<Client>(loop, config, std::shared_ptr<net::HttpClient>(std::move(http)),
+                                  random, pause);
 }
 
 }  // namespace enclave::kube

@@ -136,8 +136,8 @@ class ClientTest : public ::testing::Test {
  protected:
   std::string Target(std::size_t i) { return http_->requests().at(i).target; }
 
+  net::EventLoop tasks_{"tasks"};  // outlives those that post to it
   net::EventLoop loop_{"client"};
-  net::EventLoop tasks_{"tasks"};
   std::shared_ptr<ScriptedHttp> http_ = std::make_shared<ScriptedHttp>();
   base::SeededRandom random_{1};
   std::vector<base::Duration> slept_;

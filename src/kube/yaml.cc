@@ -135,7 +135,12 @@ class Builder final : public YAML::EventHandler {
     return std::exchange(root_, std::nullopt);
   }
 
-  void OnDocumentStart(const YAML::Mark&) override { root_.reset(); }
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    // At a stray ']', '}' or ',' the parser reports empty documents for ever, without moving on.
+    if (mark.pos == last_start_) throw Refused{mark, "unexpected text between documents"};
+    last_start_ = mark.pos;
+    root_.reset();
+  }
   void OnDocumentEnd() override {}
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     Finish(mark, Entry{nullptr, anchor}, true);
@@ -277,6 +282,7 @@ class Builder final : public YAML::EventHandler {
   std::map<YAML::anchor_t, Json> anchors_;
   std::size_t expansion_ = 0;
   std::optional<Json> root_;
+  int last_start_ = -1;  // of a document
 };
 
 // Where a byte is not UTF-8 or not allowed in YAML (1.2.2, 5.1); npos when all are.
