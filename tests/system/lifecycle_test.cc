@@ -6,6 +6,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "system/api_client.h"
 #include "system/eventually.h"
@@ -41,6 +42,32 @@ std::string Remains(const Enclave& enclave) {
   return remains;
 }
 
+// The control groups that this enclave's processes are in, by name ("enclave-..."); none where it
+// may make none.
+std::set<std::string> ControlGroups(const Enclave& enclave) {
+  std::set<std::string> names;
+  for (const pid_t pid : enclave.Processes()) {
+    std::ifstream file(fmt::format("/proc/{}/cgroup", pid));
+    for (std::string line; std::getline(file, line);) {
+      const std::size_t at = line.find("/enclave-");
+      if (at != std::string::npos)
+        names.insert(line.substr(at + 1, line.find('/', at + 1) - at - 1));
+    }
+  }
+  return names;
+}
+
+std::string RemainingGroups(const std::set<std::string>& names) {
+  std::string remains;
+  std::error_code error;
+  namespace fs = std::filesystem;
+  const auto options = fs::directory_options::skip_permission_denied;
+  for (auto it = fs::recursive_directory_iterator("/sys/fs/cgroup", options, error);
+       it != fs::recursive_directory_iterator(); it.increment(error))
+    if (names.contains(it->path().filename().string())) remains += it->path().string() + "\n";
+  return remains;
+}
+
 TEST(LifecycleTest, UpStatusDown) {
   Enclave enclave;
   EXPECT_NE(enclave.Command({"status"}).code, 0) << "nothing runs yet";
@@ -56,9 +83,11 @@ TEST(LifecycleTest, UpStatusDown) {
 
   const Kubectl k(enclave, FindKubectls().back());
   DeployWeb(k);
+  const std::set<std::string> groups = ControlGroups(enclave);
   const Output down = enclave.Command({"down"});
   EXPECT_EQ(down.code, 0) << down.Story();
   EXPECT_EQ(Remains(enclave), "");
+  EXPECT_EQ(RemainingGroups(groups), "");
   EXPECT_NE(enclave.Command({"status"}).code, 0);
   EXPECT_EQ(enclave.Command({"down"}).code, 0) << "down again is no error";
 }
