@@ -81,11 +81,9 @@ void PodWorker::Begin(const std::vector<ContainerState>& runs) {
 void PodWorker::RestoreFromStatus(const std::vector<ContainerState>& runs) {
   const std::string& ip = kube::StringAt(pod_->json(), "status.podIP");
   const bool host_network = kube::BoolAt(pod_->json(), "spec.hostNetwork");
-  if (!ip.empty() && !host_network && !IsTerminalPhase(pod_->json())) {
-    if (context_.ports.addresses.Reserve(pod_->uid(), ip)) pod_ip_ = ip;
-  } else if (host_network && !ip.empty()) {
-    pod_ip_ = ip;
-  }
+  // An ended pod shows its address but no longer has it.
+  const bool holds = !ip.empty() && !host_network && !IsTerminalPhase(pod_->json());
+  if (!holds || context_.ports.addresses.Reserve(pod_->uid(), ip)) pod_ip_ = ip;
   for (const auto& container : containers_) {
     const char* list = container->kind() == Kind::kMain ? "status.containerStatuses"
                                                         : "status.initContainerStatuses";
