@@ -1,5 +1,7 @@
 #include "net/http_server.h"
 
+#include <sys/resource.h>
+
 #include <atomic>
 #include <future>
 #include <thread>
@@ -414,6 +416,8 @@ TEST_P(HttpServerTest, HeadersCannotBeSmuggledIntoAnswers) {
 }
 
 TEST_P(HttpServerTest, TheLongestIdleConnectionGivesWay) {
+  // With several threads a client may have its answer before its connection counts as idle.
+  if (GetParam() != 1) GTEST_SKIP() << "the order is only certain with one thread";
   HttpServerOptions options;
   options.max_connections = 3;
   const auto server = Start(Hello, options);
@@ -434,6 +438,29 @@ TEST_P(HttpServerTest, TheLongestIdleConnectionGivesWay) {
     ASSERT_TRUE(clients[static_cast<std::size_t>(kept)].Send(kGet));
     EXPECT_THAT(clients[static_cast<std::size_t>(kept)].ReadUntil("hello"), EndsWith("hello"));
   }
+}
+
+TEST_P(HttpServerTest, OutOfDescriptorsTheIdleGiveWay) {
+  const auto server = Start(Hello);
+  RawClient idle(server->port());
+  ASSERT_TRUE(idle.Send(kGet));
+  EXPECT_THAT(idle.ReadUntil("hello"), EndsWith("hello"));
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+  const rlimit tight{256, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &tight), 0);
+  std::vector<int> fillers;
+  for (int fd; (fd = dup(0)) >= 0;) fillers.push_back(fd);
+  // One descriptor is free: our side of the newcomer takes it.
+  close(fillers.back());
+  fillers.pop_back();
+  RawClient newcomer(server->port());
+  EXPECT_TRUE(newcomer.connected());
+  EXPECT_TRUE(newcomer.Send(kGet));
+  EXPECT_THAT(newcomer.ReadUntil("hello"), EndsWith("hello"));
+  EXPECT_TRUE(idle.ClosedByServer());
+  for (const int fd : fillers) close(fd);
+  ASSERT_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 TEST_P(HttpServerTest, BusyConnectionsAreNeverEvicted) {
