@@ -110,7 +110,8 @@ base::Result<AddressRange> ClaimAddressRange(const std::string& state_directory,
   // Where the search starts depends on the state directory, so that an enclave whose claim was lost
   // with /tmp most likely meets no other.
   std::string id = EnclaveId(state);
-  unsigned long hash = std::strtoul(id.substr(id.size() - 6).c_str(), nullptr, 16);
+  unsigned hash = 0;
+  std::from_chars(id.data() + id.size() - 6, id.data() + id.size(), hash, 16);
   int start = before.value_or(kFirst + static_cast<int>(hash % (kLast - kFirst + 1)));
   for (int i = 0; i <= kLast - kFirst; ++i) {
     int candidate = kFirst + (start - kFirst + i) % (kLast - kFirst + 1);

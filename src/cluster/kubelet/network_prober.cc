@@ -2,7 +2,7 @@
 
 #include <array>
 #include <cctype>
-#include <cstdlib>
+#include <charconv>
 #include <memory>
 #include <optional>
 #include <string>
@@ -134,9 +134,10 @@ std::optional<HttpUrl> Redirect(const HttpUrl& from, std::string_view location) 
   std::size_t colon = authority.rfind(':');
   to.place.port = to.https ? 443 : 80;
   if (colon != std::string_view::npos && authority.find(']', colon) == std::string_view::npos) {
-    unsigned long port =
-        std::strtoul(std::string(authority.substr(colon + 1)).c_str(), nullptr, 10);
-    if (port == 0 || port > 65535) return std::nullopt;
+    std::string_view digits = authority.substr(colon + 1);
+    unsigned port = 0;
+    auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+    if (parsed.ec != std::errc() || port == 0 || port > 65535) return std::nullopt;
     to.place.port = static_cast<std::uint16_t>(port);
     authority = authority.substr(0, colon);
   }

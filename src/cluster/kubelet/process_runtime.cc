@@ -6,7 +6,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <charconv>
 #include <cstring>
 #include <filesystem>
@@ -135,6 +134,14 @@ ErrorKind KindOf(std::int64_t error) {
   }
 }
 
+// Lets callbacks of the loop into a runtime that another thread may destroy meanwhile: the
+// destructor waits for the callback that is inside. Recursive, because a callback may destroy the
+// runtime itself.
+struct Gate {
+  std::recursive_mutex mutex;
+  bool open = true;  // guarded by mutex
+};
+
 // The shim's answer: lines "warning TEXT", then "ok ..." or "error ERRNO TEXT".
 base::Result<StartReport> ReadReport(int fd) {
   StartReport report;
@@ -191,11 +198,16 @@ class Runtime final : public ProcessRuntime {
         cgroups_(options_.use_cgroups ? CgroupManager::Detect("enclave-" + enclave_)
                                       : CgroupManager::None()),
         memory_watcher_(std::make_shared<MemoryWatcher>(
-            loop,
-            [this](const ContainerId& id, std::int64_t bytes) { OnMemoryExceeded(id, bytes); })) {}
+            loop, [this, gate = gate_](const ContainerId& id, std::int64_t bytes) {
+              std::lock_guard inside(gate->mutex);
+              if (gate->open) OnMemoryExceeded(id, bytes);
+            })) {}
 
   ~Runtime() override {
-    alive_->store(false);
+    {
+      std::lock_guard inside(gate_->mutex);
+      gate_->open = false;
+    }
     // The watcher lives on the loop: its last tasks run before it goes.
     loop_.Post([watcher = std::move(memory_watcher_)] {});
   }
@@ -268,8 +280,8 @@ class Runtime final : public ProcessRuntime {
   const ProcessRuntimeOptions options_;
   const std::string enclave_;
   const CgroupManager cgroups_;
+  const std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
   std::shared_ptr<MemoryWatcher> memory_watcher_;
-  std::shared_ptr<std::atomic<bool>> alive_ = std::make_shared<std::atomic<bool>>(true);
 
   mutable std::mutex mutex_;
   // Guarded by mutex_:
@@ -449,8 +461,9 @@ base::Result<ContainerState> Runtime::Start(const ContainerSpec& spec) {
 }
 
 void Runtime::WatchShim(const ContainerId& id, const net::ProcessId& shim) {
-  auto on_exit = [this, alive = alive_, id](int) {
-    if (alive->load()) OnShimGone(id);
+  auto on_exit = [this, gate = gate_, id](int) {
+    std::lock_guard inside(gate->mutex);
+    if (gate->open) OnShimGone(id);
   };
   if (auto watched = net::WatchExit(loop_, shim, on_exit); !watched) {
     // Already gone.
@@ -501,7 +514,6 @@ void Runtime::OnShimGone(const ContainerId& id) {
 }
 
 void Runtime::OnMemoryExceeded(const ContainerId& id, std::int64_t bytes) {
-  if (!alive_->load()) return;
   std::lock_guard lock(mutex_);
   auto found = records_.find(id);
   if (found == records_.end() || found->second.state.exit) return;

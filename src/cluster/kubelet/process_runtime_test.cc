@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,7 +60,7 @@ bool GoesAway(pid_t pid) {
   for (auto end = std::chrono::steady_clock::now() + kTestPatience;
        std::chrono::steady_clock::now() < end;) {
     if (!net::IsAlive(*process)) return true;
-    usleep(1000);
+    poll(nullptr, 0, 1);
   }
   return false;
 }

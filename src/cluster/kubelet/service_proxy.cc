@@ -71,6 +71,7 @@ struct ServiceProxy::Impl : std::enable_shared_from_this<ServiceProxy::Impl> {
     kube::ObjectPtr service = services.Get(name.ns, name.name);
     if (!service || service->deleting()) {
       frontends.erase(name);
+      failing.erase(name);
       return;
     }
     ServiceView view = ViewService(*service, slices.List(name.ns));
@@ -121,9 +122,11 @@ struct ServiceProxy::Impl : std::enable_shared_from_this<ServiceProxy::Impl> {
     kube::ObjectPtr service = services.Get(name.ns, name.name);
     if (!service) return;
     if (result) {
+      if (failing.erase(name) == 0) return;
       recorder.Record(*service, "Normal", "Listening", "The service's address is listened on");
       return;
     }
+    failing.insert(name);
     base::LogWarning(
         "service-proxy", "a service's address is not listened on",
         {{"namespace", name.ns}, {"service", name.name}, {"error", result.error().message()}});
@@ -139,6 +142,7 @@ struct ServiceProxy::Impl : std::enable_shared_from_this<ServiceProxy::Impl> {
   kube::EventRecorder recorder;
   std::map<kube::ObjectName, Frontends> frontends;
   std::set<kube::ObjectName> touched;
+  std::set<kube::ObjectName> failing;  // told of, and not listened on since
 };
 
 ServiceProxy::ServiceProxy(kube::SharedInformers& informers, net::EventLoop& data_loop,

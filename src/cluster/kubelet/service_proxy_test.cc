@@ -24,6 +24,11 @@ using kube::Json;
 using testing::HasSubstr;
 using testing::Not;
 
+// For what shows outside of the process only: a socket, a file.
+void Eventually(const std::function<bool()>& holds) {
+  for (int i = 0; i < 10'000 && !holds(); ++i) poll(nullptr, 0, 1);
+}
+
 struct sockaddr_in Address(const std::string& address, std::uint16_t port) {
   struct sockaddr_in where{};
   where.sin_family = AF_INET;
@@ -126,14 +131,14 @@ class TcpForwarderTest : public testing::Test {
     forwarder->SetTargets(std::move(targets), by_client);
     return forwarder;
   }
+  // Once it listens.
   int ConnectSoon(const ForwardTarget& place) {
-    // Listening is done on the loop's thread; there is no event to wait for from outside.
-    for (int i = 0; i < 5000; ++i) {
-      int fd = Connect(place.address, place.port, client_);
-      if (fd >= 0) return fd;
-      usleep(1000);
-    }
-    return -1;
+    if (!std::exchange(listening_, true)) EXPECT_EQ(AwaitTold(), "ok");
+    return Connect(place.address, place.port, client_);
+  }
+  // Everything that was asked of the loop before has happened: it has one thread.
+  void Settle() {
+    OnLoop(loop_, [] {});
   }
   std::string AwaitTold() {
     std::unique_lock lock(mutex_);
@@ -153,6 +158,7 @@ class TcpForwarderTest : public testing::Test {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<std::string> told_;
+  bool listening_ = false;
 };
 
 TEST_F(TcpForwarderTest, ForwardsBothWaysWithHalfCloseAndTheClientsAddress) {
@@ -207,15 +213,11 @@ TEST_F(TcpForwarderTest, RefusesWithoutEndpointsAndKeepsOpenConnections) {
   char head[64];
   ASSERT_GT(read(kept, head, sizeof head), 0);
   forwarder->SetTargets({}, false);
-  int refused = 0;
-  for (int i = 0; i < 5000 && refused >= 0; ++i) {
-    refused = Connect(front_, 9001);
-    if (refused >= 0) close(refused);
-    usleep(1000);
-  }
-  EXPECT_EQ(refused, -1);
+  Settle();
+  EXPECT_EQ(Connect(front_, 9001), -1);
   EXPECT_EQ(Talk(kept, "still here"), "still here");
   forwarder->SetTargets({{back_, 9000}}, false);
+  listening_ = false;
   int fd = ConnectSoon({front_, 9001});
   ASSERT_GE(fd, 0);
   EXPECT_EQ(Talk(fd, "again"), client_ + "\nagain");
@@ -351,18 +353,15 @@ TEST_F(ServiceProxyTest, FollowsServicesAndSlices) {
   Create(kube::kService, Service("web", front, {{{"port", 9001}}}));
   Create(kube::kEndpointSlice, Slice("web", Json::array({Endpoint(back, true)}), 9000));
   int fd = -1;
-  for (int i = 0; i < 5000 && fd < 0; ++i) {
-    fd = Connect(front, 9001);
-    if (fd < 0) usleep(1000);
-  }
+  Eventually([&] { return (fd = Connect(front, 9001)) >= 0; });
   ASSERT_GE(fd, 0);
   EXPECT_THAT(Talk(fd, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n"), HasSubstr("served test"));
   OnLoop(loop_, [&] { EXPECT_TRUE(api_->Delete(kube::kService, "shop", "web", {})); });
-  for (int i = 0; i < 5000 && fd >= 0; ++i) {
+  Eventually([&] {
     fd = Connect(front, 9001);
     if (fd >= 0) close(fd);
-    usleep(1000);
-  }
+    return fd < 0;
+  });
   EXPECT_EQ(fd, -1);
 }
 
@@ -377,9 +376,7 @@ TEST_F(ServiceProxyTest, HostsFilesChangeInPlace) {
   ASSERT_EQ(stat(path.c_str(), &before), 0);
   EXPECT_THAT(ReadAll(path), Not(HasSubstr("web")));
   Create(kube::kService, Service("web", "127.1.240.2", {{{"port", 80}}}));
-  for (int i = 0; i < 5000 && ReadAll(path).find("web.shop.svc") == std::string::npos; ++i) {
-    usleep(1000);
-  }
+  Eventually([&] { return ReadAll(path).find("web.shop.svc") != std::string::npos; });
   EXPECT_THAT(ReadAll(path), HasSubstr("127.1.240.2 web web.shop"));
   struct stat after;
   ASSERT_EQ(stat(path.c_str(), &after), 0);

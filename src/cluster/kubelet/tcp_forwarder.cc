@@ -346,7 +346,6 @@ class Listener : public std::enable_shared_from_this<Listener> {
     if (!error) acceptor_.listen(4096, error);
     if (error) {
       Tell(Refused(error));
-      failed_ = true;
       error_code ignored;
       acceptor_.close(ignored);
       timer_.expires_after(retry_);
@@ -357,7 +356,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
       return;
     }
     retry_ = kFirstRetry;
-    if (std::exchange(failed_, false)) Tell({});
+    Tell({});
     asio::co_spawn(
         strand_,
         [self = shared_from_this(), generation = ++generation_] {
@@ -459,7 +458,6 @@ class Listener : public std::enable_shared_from_this<Listener> {
   const std::function<void(base::Result<>)> on_listening_;
   milliseconds retry_ = kFirstRetry;
   std::uint64_t generation_ = 0;
-  bool failed_ = false;
   bool stopped_ = false;
   std::vector<std::weak_ptr<Connection>> connections_;
   std::size_t sweep_at_ = 64;

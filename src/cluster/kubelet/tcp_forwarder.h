@@ -31,8 +31,8 @@ struct ConnectionBudget {
 
 class TcpForwarder {
  public:
-  // `on_listening` is told, as a task of the loop, of each failed attempt to listen (it is retried
-  // with growing delays up to 30 s) and of success after one.
+  // `on_listening` is told, as a task of the loop, each time that it begins to listen, and of each
+  // failed attempt (it is retried with growing delays up to 30 s).
   static std::unique_ptr<TcpForwarder> Create(net::EventLoop& loop, const ForwardTarget& listen,
                                               std::shared_ptr<ConnectionBudget> budget,
                                               std::function<void(base::Result<>)> on_listening);
