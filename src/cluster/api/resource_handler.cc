@@ -8,6 +8,8 @@
 
 #include "cluster/api/negotiation.h"
 #include "cluster/api/render.h"
+#include "cluster/api/request_body.h"
+#include "cluster/api/schema.h"
 #include "cluster/api/watch_stream.h"
 #include "kube/body.h"
 #include "kube/status.h"
@@ -83,7 +85,7 @@ base::Result<DeleteRequest> DeleteRequestOf(const net::Request& request) {
   DeleteRequest result;
   Json body = Json::object();
   if (!request.body.empty()) {
-    ASSIGN_OR_RETURN(body, kube::DecodeBody(request.Header("Content-Type"), request.body));
+    ASSIGN_OR_RETURN(body, DecodeRequestBody(request.Header("Content-Type"), request.body));
     if (!body.is_object()) {
       return Fail(ErrorKind::kInvalidArgument, "DeleteOptions must be an object");
     }
@@ -322,10 +324,13 @@ net::Response ResourceHandler::List(const Exchange& exchange, const Call& call) 
 }
 
 net::Response ResourceHandler::CreateVirtual(const Exchange& exchange, const Call& call) {
-  auto body = kube::DecodeBody(exchange.request.Header("Content-Type"), exchange.request.body);
+  auto body = DecodeRequestBody(exchange.request.Header("Content-Type"), exchange.request.body);
   if (!body) return ErrorResponse(body.error(), DetailsOf(exchange));
-  if (!body->is_object() || (body->contains("metadata") && !(*body)["metadata"].is_object() &&
-                             !(*body)["metadata"].is_null())) {
+  // Zero values that a typed client writes vanish, as in stored objects.
+  if (auto normal = Schema::BuiltIn().Normalise(call.resource->kind.kind, *body); !normal) {
+    return ErrorResponse(normal.error(), DetailsOf(exchange));
+  }
+  if (!body->is_object()) {
     return ErrorResponse({ErrorKind::kInvalidArgument, "the body must be an object"},
                          DetailsOf(exchange));
   }
@@ -345,7 +350,6 @@ asio::awaitable<net::Response> ResourceHandler::Write(Exchange& exchange, const 
   if (info.verb == "patch") {
     const auto patch_type = kube::PatchTypeOf(type);
     if (!patch_type) co_return ErrorResponse(patch_type.error(), DetailsOf(exchange));
-    // Patches may be written in YAML too, whatever their type says.
     auto patch = kube::DecodeBody("application/json", request.body);
     if (!patch) co_return ErrorResponse(patch.error(), DetailsOf(exchange));
     start = [&, kind = *patch_type, patch = std::move(*patch)](WriteCallback done) mutable {
@@ -353,7 +357,7 @@ asio::awaitable<net::Response> ResourceHandler::Write(Exchange& exchange, const 
                        call.options, std::move(done));
     };
   } else {
-    auto body = kube::DecodeBody(type, request.body);
+    auto body = DecodeRequestBody(type, request.body);
     if (!body) co_return ErrorResponse(body.error(), DetailsOf(exchange));
     start = [&, creates, body = std::move(*body)](WriteCallback done) mutable {
       if (creates) {

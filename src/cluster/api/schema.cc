@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/check.h"
 #include "kube/quantity.h"
@@ -34,6 +35,14 @@ std::unexpected<base::Error> WrongType(const std::string& path, std::string_view
   return Fail(ErrorKind::kInvalidArgument,
               fmt::format("json: cannot unmarshal {} {} into field {} of type {}",
                           value.type_name(), Shown(value), path, wanted));
+}
+
+std::uint32_t ParseNumber(std::string_view text) {
+  std::uint32_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  CHECK(error == std::errc() && end == text.data() + text.size() && number > 0,
+        "a field number of the schema is a number");
+  return number;
 }
 
 void DropNulls(Json& value) {
@@ -87,13 +96,33 @@ Schema::Schema(std::string_view text) {
       const std::size_t comma = std::min(fields.find(','), fields.size());
       const std::string_view field = Trim(fields.substr(0, comma));
       fields.remove_prefix(std::min(comma + 1, fields.size()));
-      const std::size_t space = field.find(' ');
-      CHECK(space != std::string_view::npos, "a field of the schema has a type");
-      const int type = ParseType(Trim(field.substr(space + 1)));
-      structs_[static_cast<std::size_t>(index)].emplace(field.substr(0, space), type);
+      ParseField(field, index);
     }
   }
   CHECK(std::ranges::find(defined_, false) == defined_.end(), "the schema defines all its types");
+}
+
+// "name NUMBER type" or "name type".
+void Schema::ParseField(std::string_view text, int index) {
+  const std::size_t space = text.find(' ');
+  const std::size_t last = text.rfind(' ');
+  CHECK(space != std::string_view::npos, "a field of the schema has a type");
+  const std::string name(text.substr(0, space));
+  const int type = ParseType(text.substr(last + 1));
+  Struct& fields = structs_[static_cast<std::size_t>(index)];
+  fields.fields.emplace(name, type);
+  if (space == last) return;
+  const std::string_view numbers = text.substr(space + 1, last - space - 1);
+  const std::size_t slash = numbers.find('/');
+  Number number{0, 0};
+  if (slash == std::string_view::npos) {
+    number.second = ParseNumber(numbers);
+  } else {
+    number = {ParseNumber(numbers.substr(0, slash)), ParseNumber(numbers.substr(slash + 1))};
+    fields.embedded.insert(number.first);
+  }
+  const bool fresh = fields.by_number.emplace(number, std::pair(name, type)).second;
+  CHECK(fresh, "a field number stands for one field");
 }
 
 int Schema::StructIndex(std::string_view name) {
@@ -136,6 +165,10 @@ int Schema::ParseType(std::string_view text) {
       case 't':
         type.shape = Shape::kTime;
         break;
+      case 'y':
+        type.shape = Shape::kBytes;
+        type.keeps_zero = true;
+        break;
       default:
         CHECK(false, "the schema names an unknown scalar type");
     }
@@ -158,7 +191,7 @@ base::Result<Schema::Findings> Schema::Normalise(std::string_view type, Json& ob
 
 base::Result<> Schema::VisitStruct(int index, Json& value, std::string& path, Findings& out) const {
   if (!value.is_object()) return WrongType(path, "object", value);
-  const Struct& fields = structs_[static_cast<std::size_t>(index)];
+  const auto& fields = structs_[static_cast<std::size_t>(index)].fields;
   for (auto it = value.begin(); it != value.end();) {
     PathScope scope(path, it.key());
     const auto field = fields.find(it.key());
@@ -179,6 +212,7 @@ base::Result<bool> Schema::Visit(int index, Json& value, std::string& path, Find
   switch (type.shape) {
     case Shape::kString:
     case Shape::kTime:
+    case Shape::kBytes:
       if (!value.is_string()) return WrongType(path, "string", value);
       return type.keeps_zero || !value.get_ref<const std::string&>().empty();
     case Shape::kInteger:

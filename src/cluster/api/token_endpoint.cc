@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "kube/body.h"
+#include "cluster/api/request_body.h"
 #include "kube/time.h"
 
 namespace enclave::cluster {
@@ -65,7 +65,7 @@ base::Result<IssuedToken> IssueToken(const Store& store, const ServiceAccountTok
 ConnectHandler ServeTokenRequests(const Store& store, const ServiceAccountTokens& tokens) {
   return [&store, &tokens](Exchange& exchange) -> asio::awaitable<void> {
     const kube::StatusDetails details{.name = exchange.info.name, .kind = "serviceaccounts"};
-    auto body = kube::DecodeBody(exchange.request.Header("Content-Type"), exchange.request.body);
+    auto body = DecodeRequestBody(exchange.request.Header("Content-Type"), exchange.request.body);
     base::Result<TokenOrder> order =
         body ? OrderOf(exchange, *body) : std::unexpected(body.error());
     base::Result<IssuedToken> issued =
