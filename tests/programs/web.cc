@@ -6,6 +6,8 @@
 //   POD_IP, PORT     where it listens (default 127.0.0.1, 8080); also --listen IP:PORT
 //   TESTWEB_START_DELAY_MS  waits before it listens; also --start-delay-ms N
 //
+//   --access-log off, --die-with-parent 1
+//
 //   GET /             "VERSION HOSTNAME"
 //   GET /healthz      200 or 500; GET /healthz/fail and /healthz/ok switch it
 //   GET /readyz       200 or 503; GET /readyz/fail and /readyz/ok switch it
@@ -20,6 +22,7 @@
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
@@ -39,6 +42,8 @@
 #include <vector>
 
 namespace {
+
+bool log_access = true;
 
 constexpr std::size_t kMaxRequestBytes = 64 << 10;
 constexpr long kMaxAnswerBytes = 1L << 30;
@@ -282,7 +287,7 @@ class Server {
   }
 
   void Send(Connection& connection, const std::string& line, int status, const std::string& body) {
-    std::printf("%s %d\n", line.c_str(), status);
+    if (log_access) std::printf("%s %d\n", line.c_str(), status);
     const char* reason = status == 200 ? "OK" : status == 404 ? "Not Found" : "Error";
     connection.out +=
         "HTTP/1.1 " + std::to_string(status) + " " + reason +
@@ -347,6 +352,8 @@ int main(int argc, char** argv) {
     std::string value = argv[i + 1];
     if (option == "--version") version = value;
     if (option == "--start-delay-ms") delay_ms = std::atol(value.c_str());
+    if (option == "--access-log" && value == "off") log_access = false;
+    if (option == "--die-with-parent") prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (option == "--listen") {
       address = value.substr(0, value.find(':'));
       if (value.size() > address.size()) port = std::atoi(value.c_str() + address.size() + 1);

@@ -29,8 +29,15 @@ class TestServer {
     int out[2];
     EXPECT_EQ(pipe2(out, O_CLOEXEC), 0);
     net::SpawnOptions options;
-    options.argv = {ENCLAVE_TESTWEB, "--version", version, "--listen",
-                    address + ":" + std::to_string(port)};
+    options.argv = {ENCLAVE_TESTWEB,
+                    "--version",
+                    version,
+                    "--listen",
+                    address + ":" + std::to_string(port),
+                    "--access-log",
+                    "off",
+                    "--die-with-parent",
+                    "1"};
     options.environment = {"HOSTNAME=test"};
     options.stdout_fd = out[1];
     auto pid = net::Spawn(options);
