@@ -93,8 +93,6 @@ asio::awaitable<base::Result<>> Connect(tcp::socket& socket, const Place& place)
   }
   error_code ignored;
   socket.set_option(tcp::no_delay(true), ignored);
-  // The prober leaves no TIME_WAIT behind: a probe a second on a hundred pods would be thousands.
-  socket.set_option(asio::socket_base::linger(true, 0), ignored);
   co_return base::Result<>();
 }
 
