@@ -52,12 +52,15 @@ Result<std::vector<Figure>> Measure(const Target& target, const std::string& onl
 Result<> Run(const Options& options) {
   ASSIGN_OR_RETURN(const auto kubeconfig, kube::Kubeconfig::Load({options.kubeconfig}));
   ASSIGN_OR_RETURN(const auto config, kubeconfig.Resolve());
+  // The informers block on the client, so it has a loop of its own.
+  net::EventLoop client_loop("client");
   net::EventLoop loop("bench");
-  ASSIGN_OR_RETURN(const auto api, kube::Client::Connect(loop, config));
-  ASSIGN_OR_RETURN(const auto http, net::HttpClient::Create(loop, {.base_url = config.server,
-                                                                   .tls = config.tls,
-                                                                   .max_idle_connections = 64,
-                                                                   .max_body_bytes = 256 << 20}));
+  ASSIGN_OR_RETURN(const auto api, kube::Client::Connect(client_loop, config));
+  ASSIGN_OR_RETURN(const auto http,
+                   net::HttpClient::Create(client_loop, {.base_url = config.server,
+                                                         .tls = config.tls,
+                                                         .max_idle_connections = 64,
+                                                         .max_body_bytes = 256 << 20}));
   const std::string ns =
       "bench-" + base::SystemRandom().Text("abcdefghijklmnopqrstuvwxyz0123456789", 6);
   RETURN_IF_ERROR(

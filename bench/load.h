@@ -21,7 +21,7 @@ struct Figure {
 
 // A cluster to measure: the enclave's own or any other, by its kubeconfig.
 struct Target {
-  net::EventLoop& loop;
+  net::EventLoop& loop;  // of callbacks; the clients have another
   net::HttpClient& http;
   kube::Api& api;
   std::string ns;     // exists, empty, ours

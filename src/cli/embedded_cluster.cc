@@ -11,13 +11,16 @@
 #include "cluster/api/api_server.h"
 #include "cluster/api/audit_log.h"
 #include "cluster/api/authenticator.h"
+#include "cluster/api/kube_state_metrics.h"
 #include "cluster/api/local_api.h"
+#include "cluster/api/log_endpoint.h"
 #include "cluster/api/machinery.h"
 #include "cluster/api/pki.h"
 #include "cluster/api/registry.h"
 #include "cluster/api/reviews.h"
 #include "cluster/api/service_account_tokens.h"
 #include "cluster/api/service_addresses.h"
+#include "cluster/api/token_endpoint.h"
 #include "cluster/api/usage_resources.h"
 #include "cluster/controllers/controller_manager.h"
 #include "cluster/kubelet/address_pool.h"
@@ -84,7 +87,8 @@ struct Node {
     Prober& prober;
     ImageSource& images;
     AddressPool addresses;
-    ServiceAccountTokens& tokens;
+    const Store& store;
+    const ServiceAccountTokens& tokens;
     const StatePaths& paths;
   };
 
@@ -117,16 +121,14 @@ struct Node {
   }
 
   Result<std::string> MakeToken(const TokenRequest& request) {
-    ASSIGN_OR_RETURN(const auto account,
-                     ports.api.Get(kube::kServiceAccount, request.ns, request.service_account));
-    ServiceAccountClaims claims{.ns = request.ns,
-                                .name = request.service_account,
-                                .uid = account->uid(),
-                                .pod_name = request.pod_name,
-                                .pod_uid = request.pod_uid};
-    if (!request.audience.empty()) claims.audiences = {request.audience};
-    ASSIGN_OR_RETURN(auto issued,
-                     ports.tokens.Issue(claims, std::chrono::seconds(request.expiration_seconds)));
+    TokenOrder order{.ns = request.ns,
+                     .service_account = request.service_account,
+                     .pod_name = request.pod_name,
+                     .pod_uid = request.pod_uid,
+                     .audiences = {},
+                     .expiration_seconds = request.expiration_seconds};
+    if (!request.audience.empty()) order.audiences = {request.audience};
+    ASSIGN_OR_RETURN(auto issued, IssueToken(ports.store, ports.tokens, order));
     return std::move(issued.token);
   }
 
@@ -199,6 +201,7 @@ struct EmbeddedCluster::Parts {
   std::unique_ptr<ServiceAccountTokens> tokens;
   std::unique_ptr<Authenticator> authenticator;
   std::unique_ptr<AuditLog> audit;
+  ApiMetrics metrics;
   std::unique_ptr<LocalApi> control_api;
   std::unique_ptr<LocalApi> node_api;
 
@@ -271,6 +274,7 @@ Result<> EmbeddedCluster::Parts::StartNode(const ClusterOptions& options) {
                                               .prober = *prober,
                                               .images = *images,
                                               .addresses = std::move(addresses),
+                                              .store = *store,
                                               .tokens = *tokens,
                                               .paths = paths},
                                   kubelet);
@@ -291,6 +295,50 @@ void EmbeddedCluster::Parts::StartControl() {
   RunOn(control_loop, [&] {
     control = std::make_unique<Control>(*control_api, control_loop, std::move(options));
   });
+}
+
+Result<> EmbeddedCluster::Parts::Serve() {
+  ApiServer::Options options;
+  options.address = range.api_address();
+  options.port = port;
+  options.certificate = pki.server;
+  options.client_ca_pem = pki.authority.certificate_pem;
+  ASSIGN_OR_RETURN(server, ApiServer::Start(std::move(options), {.loop = api_loop,
+                                                                 .machinery = *machinery,
+                                                                 .authenticator = *authenticator,
+                                                                 .authorizer = authorizer,
+                                                                 .metrics = metrics,
+                                                                 .random = base::SystemRandom(),
+                                                                 .audit = audit.get()}));
+  server->Connect("pods/log", ServeLogs(*logs));
+  server->Connect("serviceaccounts/token", ServeTokenRequests(*store, *tokens));
+  server->AddMetrics("/metrics/cadvisor", [this] { return node->kubelet.usage().CadvisorText(); });
+  server->AddMetrics("/metrics/kube-state", [this] { return RenderKubeStateMetrics(*store); });
+  url = fmt::format("https://{}:{}", range.api_address(), server->port());
+  return WriteAdminKubeconfig(paths.kubeconfig(), url, pki);
+}
+
+EmbeddedCluster::EmbeddedCluster(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+EmbeddedCluster::~EmbeddedCluster() = default;
+
+Result<std::unique_ptr<EmbeddedCluster>> EmbeddedCluster::Start(const StatePaths& paths,
+                                                                const ClusterOptions& options) {
+  auto parts = std::make_unique<Parts>(paths);
+  if (options.port != 0) parts->port = options.port;
+  RETURN_IF_ERROR(parts->OpenState());
+  RETURN_IF_ERROR(parts->OpenApi());
+  RETURN_IF_ERROR(parts->StartNode(options));
+  parts->StartControl();
+  RETURN_IF_ERROR(parts->Serve());
+  return std::unique_ptr<EmbeddedCluster>(new EmbeddedCluster(std::move(parts)));
+}
+
+void EmbeddedCluster::OnReady(std::function<void()> on_ready) {
+  RunOn(parts_->node_loop, [&] { parts_->node->OnReady(std::move(on_ready)); });
+}
+
+const std::string& EmbeddedCluster::server() const {
+  return parts_->url;
 }
 
 }  // namespace enclave::cli

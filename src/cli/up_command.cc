@@ -146,8 +146,10 @@ Readiness CountReady(const kube::Informer& deployments) {
 
 // Watches the Deployments until all their replicas are available.
 Result<> AwaitDeployments(const StatePaths& paths, MonoTime deadline, bool show_progress) {
+  // The informers block on the client, so it has a loop of its own.
+  net::EventLoop client_loop("up-client");
   net::EventLoop loop("up");
-  ASSIGN_OR_RETURN(const auto api, OpenApi(paths, loop));
+  ASSIGN_OR_RETURN(const auto api, OpenApi(paths, client_loop));
   std::promise<void> all_ready;
   struct Watching {
     Watching(kube::Api& api, net::EventLoop& loop) : informers(api, loop, base::SystemRandom()) {}
