@@ -217,6 +217,7 @@ class Runtime final : public ProcessRuntime {
   std::vector<ContainerState> List() override {
     std::lock_guard lock(mutex_);
     std::vector<ContainerState> states;
+    states.reserve(records_.size());
     for (const auto& [id, record] : records_) states.push_back(record.state);
     return states;
   }
