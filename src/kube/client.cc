@@ -172,7 +172,7 @@ const ClientConfig& Client::config() const {
 }
 
 base::Result<net::Response> Client::Send(const std::string& method, const std::string& path,
-                                         std::string body, const std::string& content_type) {
+                                         const std::string& body, const std::string& content_type) {
   return impl_->Send(method, path, body, content_type);
 }
 

@@ -53,7 +53,8 @@ class Client final : public Api {
 
   // One request to `path` (with its query). An answer of 400 or more is the Error of its Status.
   base::Result<net::Response> Send(const std::string& method, const std::string& path,
-                                   std::string body = "", const std::string& content_type = "");
+                                   const std::string& body = "",
+                                   const std::string& content_type = "");
 
   const ClientConfig& config() const;
 

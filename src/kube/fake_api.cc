@@ -59,7 +59,7 @@ FakeApi::FakeApi(base::Executor& executor, base::Random& random)
 
 FakeApi::~FakeApi() = default;
 
-std::optional<Error> FakeApi::Ask(Call call) {
+std::optional<Error> FakeApi::Ask(const Call& call) {
   if (!call.done) calls_.push_back(call);
   return fault_ ? fault_(call) : std::nullopt;
 }
@@ -67,7 +67,7 @@ std::optional<Error> FakeApi::Ask(Call call) {
 base::Result<ObjectPtr> FakeApi::Answer(Call call, base::Result<ObjectPtr> result) {
   call.done = true;
   if (result) {
-    if (auto error = Ask(std::move(call))) return Fail(*error);
+    if (auto error = Ask(call)) return Fail(*error);
   }
   return result;
 }

@@ -77,7 +77,7 @@ class FakeApi final : public Api {
   struct Watcher;
   struct Handle;
 
-  std::optional<base::Error> Ask(Call call);
+  std::optional<base::Error> Ask(const Call& call);
   base::Result<ObjectPtr> Answer(Call call, base::Result<ObjectPtr> result);
   base::Result<ObjectPtr> Write(const Kind& kind, const ObjectPtr& old, Json object,
                                 const std::string& subresource);

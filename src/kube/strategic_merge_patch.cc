@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kube/patch.h"
@@ -173,8 +174,8 @@ class Merger {
         const MergeRule* rule = RuleFor(field, list);
         if (rule == nullptr) continue;
         if (!value.is_array()) return Bad(fmt::format("\"{}\" must be a list", key));
-        const Json before = *old;
-        *old = InOrder(std::move(*old), value, before, rule->key);
+        const Json present = std::exchange(*old, Json());
+        *old = InOrder(present, value, present, rule->key);
       }
     }
     for (const auto& [key, value] : patch.items()) {
