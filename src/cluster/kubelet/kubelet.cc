@@ -99,6 +99,7 @@ struct Kubelet::Impl {
       AddPod(pod, {});
     } else {
       worker->second->Update(pod);
+      usage.Wake();
     }
     return std::nullopt;
   }
@@ -172,6 +173,7 @@ struct Kubelet::Impl {
     const auto worker = workers.find(uid);
     const ObjectName key{worker->second->pod().ns(), worker->second->pod().name()};
     workers.erase(worker);
+    usage.ForgetPod(uid);
     const auto named = uids_by_name.find(key);
     named->second.erase(uid);
     if (named->second.empty()) uids_by_name.erase(named);

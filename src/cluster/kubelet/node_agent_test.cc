@@ -154,6 +154,16 @@ TEST_F(NodeTest, OomKillsAreCounted) {
   EXPECT_TRUE(text.substr(line, text.find('\n', line + 1) - line).ends_with("} 1"));
 }
 
+TEST_F(NodeTest, AContainerThatStartsLateIsSampledToo) {
+  StartKubelet();
+  CreatePod("web", OneContainer({{"image", "late"}}));
+  Run(seconds(30));
+  images.Add("late");
+  Run(minutes(1));
+  ASSERT_EQ(Phase("web"), "Running");
+  EXPECT_EQ(node->kubelet.usage().Pods().size(), 1u);
+}
+
 TEST_F(NodeTest, AnEmptyNodeDoesNothingButItsLease) {
   StartKubelet();
   Run(minutes(1));

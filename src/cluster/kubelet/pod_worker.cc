@@ -414,7 +414,7 @@ PodStatusInputs PodWorker::StatusInputs() const {
 }
 
 bool PodWorker::WriteStatus(bool urgent) {
-  return status_writer_.Offer(*pod_, RenderPodStatus(StatusInputs()), urgent);
+  return status_writer_.Offer(pod_, RenderPodStatus(StatusInputs()), urgent);
 }
 
 }  // namespace enclave::cluster

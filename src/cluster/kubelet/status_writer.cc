@@ -25,7 +25,9 @@ bool IsUrgent(const Json& before, const Json& after) {
   const Json& new_entries = ListAt(after, "containerStatuses");
   if (old_entries.size() != new_entries.size()) return true;
   for (std::size_t i = 0; i < new_entries.size(); ++i) {
-    if (kube::At(old_entries[i], "state").empty()) return true;
+    if (kube::StringAt(old_entries[i], "state.waiting.reason") !=
+        kube::StringAt(new_entries[i], "state.waiting.reason"))
+      return true;
     if (kube::BoolAt(old_entries[i], "ready") != kube::BoolAt(new_entries[i], "ready") ||
         kube::BoolAt(old_entries[i], "started") != kube::BoolAt(new_entries[i], "started"))
       return true;
@@ -45,8 +47,8 @@ void AddRemovals(const Json& before, const Json& after, Json& patch) {
 StatusWriter::StatusWriter(const KubeletContext& context, std::function<void()> again)
     : context_(context), again_(std::move(again)), timer_(context.executor()) {}
 
-bool StatusWriter::Offer(const kube::Object& pod, const Json& status, bool urgent) {
-  const Json& before = kube::At(pod.json(), "status");
+bool StatusWriter::Offer(kube::ObjectPtr& pod, const Json& status, bool urgent) {
+  const Json& before = kube::At(pod->json(), "status");
   Json patch = Json::object();
   for (const auto& [field, value] : status.items())
     if (kube::At(before, field) != value) patch[field] = value;
@@ -66,19 +68,22 @@ bool StatusWriter::Offer(const kube::Object& pod, const Json& status, bool urgen
   }
   timer_.Cancel();
   // The uid makes it a conflict when the name belongs to another pod by now.
-  const Json body = {{"metadata", {{"uid", pod.uid()}}}, {"status", std::move(patch)}};
+  const Json body = {{"metadata", {{"uid", pod->uid()}}}, {"status", std::move(patch)}};
   const auto written = context_.ports.informers.api().Patch(
-      kube::kPod, pod.ns(), pod.name(), kube::PatchType::kMerge, body, "status");
+      kube::kPod, pod->ns(), pod->name(), kube::PatchType::kMerge, body, "status");
   last_write_ = now;
-  if (written || written.error().kind() == ErrorKind::kNotFound ||
-      written.error().kind() == ErrorKind::kConflict) {
+  if (written && (*written)->uid() == pod->uid()) {
     retry_delay_ = {};
+    pod = *written;
     return true;
   }
+  // A pod that is gone is tried again too: the watch is about to say so, and then nobody asks.
   retry_delay_ = retrying ? std::min(2 * retry_delay_, kMostRetry) : kFirstRetry;
-  base::LogWarning(
-      "kubelet", "pod status not written",
-      {{"namespace", pod.ns()}, {"pod", pod.name()}, {"error", written.error().ToString()}});
+  if (!written && written.error().kind() != ErrorKind::kNotFound) {
+    base::LogWarning(
+        "kubelet", "pod status not written",
+        {{"namespace", pod->ns()}, {"pod", pod->name()}, {"error", written.error().ToString()}});
+  }
   timer_.Set(retry_delay_, again_);
   return false;
 }

@@ -16,9 +16,9 @@ class StatusWriter {
   // `again`: ask the pod for its status once more, because a write is due or failed.
   StatusWriter(const KubeletContext& context, std::function<void()> again);
 
-  // `pod` is the newest known object. True when the API has this status now, or no longer has the
-  // pod.
-  bool Offer(const kube::Object& pod, const kube::Json& status, bool urgent = false);
+  // `pod` is the newest known object; after a write it is what the API answered. True when the API
+  // has this status now.
+  bool Offer(kube::ObjectPtr& pod, const kube::Json& status, bool urgent = false);
 
  private:
   static constexpr base::Duration kBetweenWrites = std::chrono::milliseconds(100);

@@ -1,7 +1,6 @@
 #include "cluster/kubelet/usage_sampler.h"
 
 #include <algorithm>
-#include <set>
 #include <tuple>
 
 #include "cluster/kubelet/cadvisor_page.h"
@@ -22,6 +21,15 @@ void UsageSampler::Hurry() {
   if (hurried_) return;
   hurried_ = true;
   Arm(kSoon);
+}
+
+void UsageSampler::Wake() {
+  if (!timer_.armed()) Arm(kSoon);
+}
+
+void UsageSampler::ForgetPod(const std::string& uid) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(oom_kills_, [&](const auto& entry) { return entry.first.first == uid; });
 }
 
 void UsageSampler::Arm(base::Duration delay) {
@@ -61,11 +69,8 @@ void UsageSampler::TakeSamples() {
       while (entry.samples.size() > 2 && now - entry.samples[1].at >= kWindow)
         entry.samples.pop_front();
     }
-    std::set<std::string> pods;
-    for (const SampledContainer& container : running) pods.insert(container.id.pod_uid);
-    std::erase_if(oom_kills_, [&](const auto& entry) { return !pods.contains(entry.first.first); });
   }
-  // Without containers the next one that starts wakes it.
+  // Without containers the next change of a pod wakes it.
   if (running.empty()) return;
   Arm(fresh ? kSoon : context_.options.usage_period);
 }

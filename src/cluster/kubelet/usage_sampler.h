@@ -28,13 +28,15 @@ struct SampledContainer {
 
 class UsageSampler final : public kube::UsageSource {
  public:
-  // `running`: the containers that run now. Asked every usage_period, and while there are none that
-  // is all that happens.
+  // `running`: the containers that run now. Asked every usage_period while there are some.
   UsageSampler(const KubeletContext& context,
                std::function<std::vector<SampledContainer>()> running);
 
-  // A container that began is sampled soon, so that there are numbers before a whole period.
+  // A pod came: it is sampled soon, so that there are numbers before a whole period.
   void Hurry();
+  // A pod changed: samples are taken again if they had ceased for want of containers.
+  void Wake();
+  void ForgetPod(const std::string& uid);
   // An OOM kill of any container of this name in this pod.
   void CountOomKill(const ContainerId& id);
 
