@@ -23,11 +23,11 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <unordered_map>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -54,6 +54,8 @@ class ServerCore {
   // when there is no room or the server is stopping.
   bool Admit(const std::shared_ptr<Connection>& connection);
   void Remove(Connection* connection);
+  // The connection has become idle: all others idle by now have been so for longer.
+  void NoteIdle(Connection* connection);
   // Takes back an eviction of a connection that got work meanwhile.
   void Keep(Connection* connection);
   // Closes the longest idle connection, if there is one.
@@ -85,7 +87,8 @@ class ServerCore {
 
   mutable std::mutex mutex_;
   std::condition_variable quiet_;
-  std::unordered_map<Connection*, std::weak_ptr<Connection>> connections_;
+  // Those that became idle last, or were accepted last, stand at the end.
+  std::list<Connection*> connections_;
   std::size_t evicting_ = 0;
   std::size_t running_ = 0;
   std::atomic<std::size_t> body_bytes_ = 0;
@@ -105,11 +108,13 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void PostEvict();
   void PostDeadline();
   State state() const { return state_.load(std::memory_order_relaxed); }
-  // When the present state began, and when it must have ended; steady clock, nanoseconds.
-  std::int64_t since_ns() const { return since_ns_.load(std::memory_order_relaxed); }
+  // When the present state must have ended; steady clock, nanoseconds.
   std::int64_t deadline_ns() const { return deadline_ns_.load(std::memory_order_relaxed); }
 
-  bool evicting = false;  // guarded by the core's mutex
+  // Guarded by the core's mutex.
+  bool admitted = false;
+  bool evicting = false;
+  std::list<Connection*>::iterator place;
 
  private:
   class Writer;
@@ -119,6 +124,7 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   void Close();
   void Evict();
   void OnDeadline();
+  void EnterIdle();
   void SetState(State state, std::optional<std::chrono::milliseconds> limit);
   void SetDeadline(std::optional<std::chrono::milliseconds> limit);
 
@@ -153,7 +159,6 @@ class Connection final : public std::enable_shared_from_this<Connection> {
   Transport transport_;
   Peer peer_;
   std::atomic<State> state_ = State::kIdle;
-  std::atomic<std::int64_t> since_ns_;
   std::atomic<std::int64_t> deadline_ns_;
   bool read_armed_ = false;
   bool peer_closed_ = false;

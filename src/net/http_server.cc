@@ -1,5 +1,8 @@
 #include "net/http_server.h"
 
+#include <netinet/tcp.h>
+#include <poll.h>
+
 #include <algorithm>
 #include <limits>
 #include <utility>
@@ -14,8 +17,6 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include <netinet/tcp.h>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -51,13 +52,24 @@ bool ServerCore::Admit(const std::shared_ptr<Connection>& connection) {
     if (!victim) return false;
     victim->PostEvict();
   }
-  connections_.emplace(connection.get(), connection);
+  connection->place = connections_.insert(connections_.end(), connection.get());
+  connection->admitted = true;
   return true;
 }
 
 void ServerCore::Remove(Connection* connection) {
   const std::lock_guard lock(mutex_);
-  if (connections_.erase(connection) != 0 && connection->evicting) --evicting_;
+  if (!connection->admitted) return;
+  connections_.erase(connection->place);
+  if (connection->evicting) --evicting_;
+  connection->admitted = false;
+}
+
+void ServerCore::NoteIdle(Connection* connection) {
+  const std::lock_guard lock(mutex_);
+  if (connection->admitted) {
+    connections_.splice(connections_.end(), connections_, connection->place);
+  }
 }
 
 void ServerCore::Keep(Connection* connection) {
@@ -77,32 +89,19 @@ bool ServerCore::EvictOne() {
 std::shared_ptr<Connection> ServerCore::ChooseVictimLocked() {
   // Those that owe us nothing go first; one in the middle of its request only when there is no
   // other; one that is being answered never.
-  const auto rank = [](const Connection& connection) {
-    switch (connection.state()) {
-      case Connection::State::kHandshake:
-      case Connection::State::kIdle:
-      case Connection::State::kLingering:
-        return 0;
-      case Connection::State::kReading:
-        return 1;
-      case Connection::State::kHandling:
-      case Connection::State::kClosed:
-        break;
-    }
-    return 2;
-  };
-  std::pair<int, std::int64_t> best(2, 0);
   Connection* victim = nullptr;
-  for (const auto& [candidate, unused] : connections_) {
+  for (Connection* const candidate : connections_) {
     if (candidate->evicting) continue;
-    const std::pair place(rank(*candidate), candidate->since_ns());
-    if (place < best) {
-      best = place;
+    const auto state = candidate->state();
+    if (state == Connection::State::kHandshake || state == Connection::State::kIdle ||
+        state == Connection::State::kLingering) {
       victim = candidate;
+      break;
     }
+    if (state == Connection::State::kReading && victim == nullptr) victim = candidate;
   }
   if (victim == nullptr) return nullptr;
-  std::shared_ptr<Connection> alive = connections_.at(victim).lock();
+  std::shared_ptr<Connection> alive = victim->weak_from_this().lock();
   if (alive) {
     alive->evicting = true;
     ++evicting_;
@@ -116,9 +115,9 @@ void ServerCore::Sweep() {
   std::vector<std::shared_ptr<Connection>> due;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [connection, weak] : connections_) {
+    for (Connection* const connection : connections_) {
       if (connection->deadline_ns() > now) continue;
-      if (auto alive = weak.lock()) due.push_back(std::move(alive));
+      if (auto alive = connection->weak_from_this().lock()) due.push_back(std::move(alive));
     }
   }
   for (const auto& connection : due) connection->PostDeadline();
@@ -128,8 +127,8 @@ void ServerCore::CloseAll() {
   std::vector<std::shared_ptr<Connection>> all;
   {
     const std::lock_guard lock(mutex_);
-    for (const auto& [connection, weak] : connections_) {
-      if (auto alive = weak.lock()) all.push_back(std::move(alive));
+    for (Connection* const connection : connections_) {
+      if (auto alive = connection->weak_from_this().lock()) all.push_back(std::move(alive));
     }
   }
   for (const auto& connection : all) connection->PostClose();
@@ -203,6 +202,11 @@ void TuneSocket(tcp::socket& socket) {
   set(TCP_KEEPCNT, 4);
 }
 
+bool IsReadable(int fd) {
+  pollfd waiting{fd, POLLIN, 0};
+  return poll(&waiting, 1, 0) == 1;
+}
+
 std::string ToText(const tcp::endpoint& endpoint) {
   const std::string address = endpoint.address().to_string();
   return endpoint.address().is_v6() ? fmt::format("[{}]:{}", address, endpoint.port())
@@ -261,8 +265,13 @@ class Server final : public HttpServer {
       if (core->stopping || ec == asio::error::operation_aborted) break;
       if (ec == asio::error::connection_aborted) continue;
       if (ec) {
-        // Out of descriptors or memory: the connection stays in the kernel's queue, and asking
-        // again at once would spin.
+        // Out of descriptors or memory. The kernel says so even when nobody waits to be accepted.
+        if (!IsReadable(ears->acceptor.native_handle())) {
+          co_await ears->acceptor.async_wait(tcp::acceptor::wait_read,
+                                             asio::as_tuple(asio::use_awaitable));
+          continue;
+        }
+        // The connection stays in the kernel's queue, and asking again at once would spin.
         const bool evicted = core->EvictOne();
         if (pause == kFirstPause) {
           base::LogWarning("http", "accepting a connection failed",
