@@ -21,6 +21,10 @@ endif()
 # One target per folder: enclave_library(NAME DEPS ...) compiles the folder's sources into a library and
 # the files beside them by their suffix: _test.cc into NAME_test, _bench.cc into NAME_bench, each _fuzz.cc
 # into a fuzzer of its own.
+#
+# The target enclave_checks is all of the tests and fuzzers.
+add_custom_target(enclave_checks)
+
 function(enclave_library name)
   cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS *.cc)
@@ -44,6 +48,7 @@ function(enclave_library name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE ${name} GTest::gmock GTest::gtest_main)
     enclave_precompile(${name}_test enclave_test_pch)
+    add_dependencies(enclave_checks ${name}_test)
     add_test(NAME ${name}_test COMMAND ${name}_test --gtest_brief=1)
     set_tests_properties(${name}_test PROPERTIES LABELS unit TIMEOUT 300)
   endif()
@@ -57,6 +62,7 @@ function(enclave_library name)
       add_executable(${name}_${stem} ${fuzzer})
       target_link_libraries(${name}_${stem} PRIVATE ${name})
       target_link_options(${name}_${stem} PRIVATE -fsanitize=fuzzer)
+      add_dependencies(enclave_checks ${name}_${stem})
     endforeach()
   endif()
 endfunction()

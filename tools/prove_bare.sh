@@ -31,6 +31,10 @@ make_system() {
     mkdir -p "$system/usr/local/share/ca-certificates"
     cp -r /usr/local/share/ca-certificates/. "$system/usr/local/share/ca-certificates/"
   fi
+  if [[ -f ${NODE_EXTRA_CA_CERTS:-} ]]; then
+    cp "$NODE_EXTRA_CA_CERTS" "$system/etc/host-ca.pem"
+    echo 'export NODE_EXTRA_CA_CERTS=/etc/host-ca.pem' >"$system/etc/profile.d/host-ca.sh"
+  fi
   local npmrc
   for npmrc in /etc/npmrc "$HOME/.npmrc" "$(npm config get globalconfig 2>/dev/null || true)"; do
     [[ -f $npmrc ]] && cat "$npmrc" >>"$system/etc/npmrc.host" || true

@@ -53,15 +53,7 @@ Json Enclave::Status() const {
 }
 
 std::string Enclave::server() const {
-  std::ifstream file(kubeconfig());
-  for (std::string line; std::getline(file, line);) {
-    const std::size_t at = line.find("server: ");
-    if (at == std::string::npos) continue;
-    std::string value = line.substr(at + 8);
-    std::erase(value, '"');
-    return value;
-  }
-  return "";
+  return StringAt(Status(), "server");
 }
 
 pid_t Enclave::cluster_pid() const {
