@@ -38,7 +38,8 @@ class ProcessRuntime : public ContainerRuntime {
   // What could not be done for a running container ("no private mounts: ..."); empty when all was.
   virtual std::vector<std::string> Warnings(const ContainerId& id) const = 0;
 
-  // Whether this run may still write its log: true until its exit is recorded. For LogFile::running.
+  // Whether this run may still write its log: true until its exit is recorded. For
+  // LogFile::running.
   virtual bool Running(const ContainerId& id) const = 0;
 
   // Ends every container of the enclave at `state_directory`, whether its cluster process lives or
