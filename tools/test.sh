@@ -136,7 +136,8 @@ fuzz_program() {  # src/kube/selector_fuzz.cc -> build/fuzz/src/kube/enclave_kub
   printf 'build/fuzz/%s/enclave_%s_%s' "$folder" "$(sed 's,^src/,,; s,/,_,g' <<<"$folder")" "$(basename "$1" .cc)"
 }
 
-# ---------------------------------------------------------------------------------------------------------
+# Read as a whole before it runs, so that an edit meanwhile changes nothing.
+main() {
 stage 'packages'
 tools/install_packages.sh 9>&- || { fail 'installing packages'; finish; }
 
@@ -220,3 +221,5 @@ if build release enclave enclave-shim enclave-testweb enclave_sim_test enclave_s
   fi
 fi
 finish
+}
+main

@@ -22,7 +22,7 @@ TEST(PodFieldsTest, QualityOfService) {
   EXPECT_EQ(PodQosClass(PodOf(Json::object())), "BestEffort");
   EXPECT_EQ(PodQosClass(PodOf({{"limits", {{"cpu", "1"}, {"memory", "1Gi"}}}})), "Guaranteed");
   EXPECT_EQ(PodQosClass(PodOf({{"limits", {{"cpu", "1"}, {"memory", "1Gi"}}},
-                            {"requests", {{"cpu", "1000m"}, {"memory", "1024Mi"}}}})),
+                               {"requests", {{"cpu", "1000m"}, {"memory", "1024Mi"}}}})),
             "Guaranteed");
   EXPECT_EQ(PodQosClass(PodOf({{"limits", {{"cpu", "1"}}}})), "Burstable");
   EXPECT_EQ(PodQosClass(PodOf({{"requests", {{"memory", "1Gi"}}}})), "Burstable");
