@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include <charconv>
 
 #include <algorithm>
 #include <filesystem>
@@ -32,7 +33,7 @@ double StartTime() {
   double boot_s = 0;
   std::ifstream system("/proc/stat");
   for (std::string row; std::getline(system, row);) {
-    if (row.starts_with("btime ")) boot_s = std::stod(row.substr(6));
+    if (row.starts_with("btime ")) std::from_chars(row.data() + 6, row.data() + row.size(), boot_s);
   }
   return boot_s + std::strtod(field.c_str(), nullptr) / static_cast<double>(::sysconf(_SC_CLK_TCK));
 }

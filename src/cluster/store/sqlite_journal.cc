@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <unistd.h>
+#include <charconv>
 
 #include <filesystem>
 #include <system_error>
@@ -118,7 +119,9 @@ base::Result<Revision> LoadRevision(const SqliteDatabase& database) {
                                       "CAST(value AS INTEGER) >= 0 AND "
                                       "value = CAST(CAST(value AS INTEGER) AS TEXT)"));
   if (text.empty()) return Fail(Damaged(database.path(), "it has no revision"));
-  return Revision{std::stoull(text)};
+  std::uint64_t revision = 0;
+  std::from_chars(text.data(), text.data() + text.size(), revision);
+  return Revision{revision};
 }
 
 base::Result<ObjectTable> LoadObjects(const SqliteDatabase& database, Revision last) {
