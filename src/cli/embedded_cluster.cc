@@ -242,12 +242,14 @@ Result<> EmbeddedCluster::Parts::OpenApi() {
   AddReviewResources(*registry, authorizer, *authenticator);
   machinery =
       std::make_unique<Machinery>(*store, *registry, base::SystemClock(), base::SystemRandom());
-  control_api = std::make_unique<LocalApi>(*machinery, "system:kube-controller-manager");
+  control_api =
+      std::make_unique<LocalApi>(*machinery, "system:kube-controller-manager", audit.get());
   return {};
 }
 
 Result<> EmbeddedCluster::Parts::StartNode(const ClusterOptions& options) {
-  node_api = std::make_unique<LocalApi>(*machinery, "system:node:" + options.node_name);
+  node_api =
+      std::make_unique<LocalApi>(*machinery, "system:node:" + options.node_name, audit.get());
   ASSIGN_OR_RETURN(runtime,
                    ProcessRuntime::Create(node_loop, {.state_directory = paths.root.string()}));
   prober = std::make_unique<NetworkProber>(node_loop, *runtime);

@@ -31,7 +31,6 @@ std::string Clip(const std::string& text) {
 
 Json ToJson(const AuditEntry& entry) {
   Json line = {{"time", kube::FormatNanoTime(entry.received_at)},
-               {"id", entry.id},
                {"verb", entry.verb},
                {"resource", entry.resource},
                {"user", Clip(entry.who.name)},
@@ -43,6 +42,7 @@ Json ToJson(const AuditEntry& entry) {
   const auto put = [&line](const char* key, const std::string& value) {
     if (!value.empty()) line[key] = Clip(value);
   };
+  put("id", entry.id);
   put("namespace", entry.ns);
   put("name", entry.name);
   put("subresource", entry.subresource);

@@ -35,6 +35,14 @@ class LocalWatch final : public kube::WatchHandle {
   std::unique_ptr<Subscription> subscription_;
 };
 
+// The trace that the object belongs to; the key holds a dot, so it is no dotted path.
+std::string TraceAnnotation(const kube::Json& object) {
+  const kube::Json& annotations = kube::At(object, "metadata.annotations");
+  if (!annotations.is_object()) return {};
+  const auto found = annotations.find("enclave.dev/trace-id");
+  return found != annotations.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
 void Deliver(const std::shared_ptr<Stream>& stream, base::Executor& executor, WatchEvent event) {
   if (stream->cut) return;
   if (stream->pending.fetch_add(1) >= LocalApi::kMaxPending) {
@@ -48,19 +56,40 @@ void Deliver(const std::shared_ptr<Stream>& stream, base::Executor& executor, Wa
   });
 }
 
-// Runs a write and waits for its answer.
-template <typename Start>
-base::Result<ObjectPtr> Await(Start start) {
+}  // namespace
+
+LocalApi::LocalApi(Machinery& machinery, std::string user, AuditLog* audit)
+    : machinery_(machinery),
+      user_{.name = std::move(user), .groups = {"system:masters"}},
+      audit_(audit) {}
+
+base::Result<ObjectPtr> LocalApi::Write(const char* verb, const kube::Kind& kind, std::string ns,
+                                        std::string name, std::string subresource,
+                                        const std::function<void(WriteCallback)>& start) {
+  const base::WallTime received_at = machinery_.clock().WallNow();
+  const base::MonoTime began = machinery_.clock().Now();
   auto promise = std::make_shared<std::promise<base::Result<ObjectPtr>>>();
   auto future = promise->get_future();
   start([promise](WriteResult result) { promise->set_value(std::move(result.object)); });
-  return future.get();
+  base::Result<ObjectPtr> result = future.get();
+  if (audit_ == nullptr) return result;
+  const int success = std::string_view(verb) == "create" ? 201 : 200;
+  if (name.empty() && result && *result != nullptr) name = (*result)->name();
+  AuditEntry entry;
+  entry.received_at = received_at;
+  entry.latency = machinery_.clock().Now() - began;
+  entry.verb = verb;
+  entry.resource = kind.GroupResource();
+  entry.ns = std::move(ns);
+  entry.name = std::move(name);
+  entry.subresource = std::move(subresource);
+  entry.who = user_;
+  entry.source = "in-process";
+  entry.code = result ? success : kube::HttpStatusOf(result.error().kind());
+  if (result && *result != nullptr) entry.trace_id = TraceAnnotation((*result)->json());
+  audit_->Record(entry);
+  return result;
 }
-
-}  // namespace
-
-LocalApi::LocalApi(Machinery& machinery, std::string user)
-    : machinery_(machinery), user_{.name = std::move(user), .groups = {"system:masters"}} {}
 
 base::Result<ResourcePtr> LocalApi::Find(const kube::Kind& kind) const {
   ResourcePtr resource = machinery_.registry().Find(kind);
@@ -92,7 +121,8 @@ base::Result<kube::ObjectList> LocalApi::List(const kube::Kind& kind,
 base::Result<ObjectPtr> LocalApi::Create(const kube::Kind& kind, const std::string& ns,
                                          kube::Json object) {
   ASSIGN_OR_RETURN(const ResourcePtr resource, Find(kind));
-  return Await([&](WriteCallback done) {
+  const std::string name = kube::StringAt(object, "metadata.name");
+  return Write("create", kind, ns, name, "", [&](WriteCallback done) {
     machinery_.Create(resource, ns, std::move(object), Options(), std::move(done));
   });
 }
@@ -102,7 +132,7 @@ base::Result<ObjectPtr> LocalApi::Update(const kube::Kind& kind, kube::Json obje
   ASSIGN_OR_RETURN(const ResourcePtr resource, Find(kind));
   const std::string ns = kube::StringAt(object, "metadata.namespace");
   const std::string name = kube::StringAt(object, "metadata.name");
-  return Await([&](WriteCallback done) {
+  return Write("update", kind, ns, name, subresource, [&](WriteCallback done) {
     machinery_.Update(resource, ns, name, subresource, std::move(object), Options(),
                       std::move(done));
   });
@@ -112,7 +142,7 @@ base::Result<ObjectPtr> LocalApi::Patch(const kube::Kind& kind, const std::strin
                                         const std::string& name, kube::PatchType type,
                                         const kube::Json& patch, const std::string& subresource) {
   ASSIGN_OR_RETURN(const ResourcePtr resource, Find(kind));
-  return Await([&](WriteCallback done) {
+  return Write("patch", kind, ns, name, subresource, [&](WriteCallback done) {
     machinery_.Patch(resource, ns, name, subresource, type, patch, Options(), std::move(done));
   });
 }
@@ -121,7 +151,7 @@ base::Result<ObjectPtr> LocalApi::Delete(const kube::Kind& kind, const std::stri
                                          const std::string& name,
                                          const kube::DeleteOptions& options) {
   ASSIGN_OR_RETURN(const ResourcePtr resource, Find(kind));
-  return Await([&](WriteCallback done) {
+  return Write("delete", kind, ns, name, "", [&](WriteCallback done) {
     machinery_.Delete(resource, ns, name, options, Options(), std::move(done));
   });
 }

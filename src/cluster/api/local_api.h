@@ -5,8 +5,10 @@
 // return without a thread switch, and watch events are posted before the write returns.
 #pragma once
 
+#include <functional>
 #include <string>
 
+#include "cluster/api/audit_log.h"
 #include "cluster/api/machinery.h"
 #include "kube/api.h"
 
@@ -14,8 +16,9 @@ namespace enclave::cluster {
 
 class LocalApi final : public kube::Api {
  public:
-  // `user`: who the writes are by, "system:controller:deployment". The machinery outlives this.
-  LocalApi(Machinery& machinery, std::string user);
+  // `user`: who the writes are by, "system:controller:deployment". Writes are noted in `audit` as
+  // those over HTTP are; null: nowhere. Machinery and audit log outlive this.
+  LocalApi(Machinery& machinery, std::string user, AuditLog* audit = nullptr);
 
   base::Result<kube::ObjectPtr> Get(const kube::Kind& kind, const std::string& ns,
                                     const std::string& name) override;
@@ -42,9 +45,14 @@ class LocalApi final : public kube::Api {
  private:
   base::Result<ResourcePtr> Find(const kube::Kind& kind) const;
   WriteOptions Options() const;
+  // Runs the write, waits for its answer and notes it.
+  base::Result<kube::ObjectPtr> Write(const char* verb, const kube::Kind& kind, std::string ns,
+                                      std::string name, std::string subresource,
+                                      const std::function<void(WriteCallback)>& start);
 
   Machinery& machinery_;
   const Requester user_;
+  AuditLog* const audit_;
 };
 
 }  // namespace enclave::cluster
