@@ -150,7 +150,7 @@ stage 'build with the address and undefined-behaviour sanitizers, tests and fuzz
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1} UBSAN_OPTIONS=print_stacktrace=1
 if build fuzz enclave_checks; then
   stage 'unit tests and house rules'
-  mapfile -t programs < <(find build/fuzz -name '*_test' -type f -perm -u+x ! -name enclave_system_test | sort)
+  mapfile -t programs < <(find build/fuzz -name '*_test' -type f -perm -u+x ! -name enclave_system_test ! -name enclave_sim_test | sort)
   unit .asan "${programs[@]}"
   if [[ -z $filter && -z $quick ]]; then
     stage 'fuzzers'

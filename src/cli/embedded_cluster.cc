@@ -59,9 +59,9 @@ void RunOn(net::EventLoop& loop, const std::function<void()>& task) {
 
 // Controllers and scheduler: all that turns wanted state into objects.
 struct Control {
-  Control(kube::Api& api, base::Executor& executor, ControllerManager::Options options)
+  Control(kube::Api& api, base::Executor& executor, const ControllerManager::Options& options)
       : informers(api, executor, base::SystemRandom()),
-        controllers(informers, std::move(options)),
+        controllers(informers, options),
         scheduler(informers) {}
 
   kube::SharedInformers informers;
@@ -294,9 +294,8 @@ void EmbeddedCluster::Parts::StartControl() {
                                 .addresses = {range.api_address()},
                                 .port = port,
                                 .target_port = port};
-  RunOn(control_loop, [&] {
-    control = std::make_unique<Control>(*control_api, control_loop, std::move(options));
-  });
+  RunOn(control_loop,
+        [&] { control = std::make_unique<Control>(*control_api, control_loop, options); });
 }
 
 Result<> EmbeddedCluster::Parts::Serve() {

@@ -24,6 +24,7 @@ int Kubectl(const std::string& state, const std::vector<std::string>& arguments)
   std::vector<std::string> argv{"kubectl"};
   argv.insert(argv.end(), arguments.begin(), arguments.end());
   std::vector<char*> pointers;
+  pointers.reserve(argv.size() + 1);
   for (std::string& argument : argv) pointers.push_back(argument.data());
   pointers.push_back(nullptr);
   ::execvp("kubectl", pointers.data());

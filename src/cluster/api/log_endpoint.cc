@@ -92,50 +92,56 @@ asio::awaitable<std::optional<base::Result<std::string>>> NextPiece(
 
 }  // namespace
 
-ConnectHandler ServeLogs(kube::LogSource& logs) {
-  return [&logs](Exchange& exchange) -> asio::awaitable<void> {
-    const kube::StatusDetails details{.name = exchange.info.name, .kind = "pods"};
-    auto options = OptionsOf(exchange.request);
-    if (!options) {
-      co_await exchange.writer.Send(ErrorResponse(options.error(), details));
-      co_return;
+namespace {
+
+asio::awaitable<void> ServeLog(kube::LogSource& logs, Exchange& exchange) {
+  const kube::StatusDetails details{.name = exchange.info.name, .kind = "pods"};
+  auto options = OptionsOf(exchange.request);
+  if (!options) {
+    co_await exchange.writer.Send(ErrorResponse(options.error(), details));
+    co_return;
+  }
+  auto stream = logs.OpenLog(exchange.info.ns, exchange.info.name, *options);
+  if (!stream) {
+    co_await exchange.writer.Send(ErrorResponse(stream.error(), details));
+    co_return;
+  }
+  const asio::any_io_executor executor = co_await asio::this_coro::executor;
+  auto signal = std::make_shared<Signal>(executor);
+  bool begun = false;
+  while (true) {
+    // Headers go out before the first line: a follower of a silent container is not left waiting.
+    if (!begun && options->follow) {
+      if (auto ok = co_await exchange.writer.Begin(TextResponse(200, "")); !ok) co_return;
+      begun = true;
     }
-    auto stream = logs.OpenLog(exchange.info.ns, exchange.info.name, *options);
-    if (!stream) {
-      co_await exchange.writer.Send(ErrorResponse(stream.error(), details));
-      co_return;
-    }
-    const asio::any_io_executor executor = co_await asio::this_coro::executor;
-    auto signal = std::make_shared<Signal>(executor);
-    bool begun = false;
-    while (true) {
-      // Headers go out before the first line: a follower of a silent container is not left waiting.
-      if (!begun && options->follow) {
-        if (auto ok = co_await exchange.writer.Begin(TextResponse(200, "")); !ok) co_return;
-        begun = true;
-      }
-      auto piece = co_await NextPiece(**stream, signal, exchange.writer);
-      if (!piece) co_return;
-      if (!*piece) {
-        if (!begun) {
-          co_await exchange.writer.Send(ErrorResponse(piece->error(), details));
-          co_return;
-        }
-        break;  // what was sent is true; there is no more
-      }
-      if ((*piece)->empty()) break;
+    auto piece = co_await NextPiece(**stream, signal, exchange.writer);
+    if (!piece) co_return;
+    if (!*piece) {
       if (!begun) {
-        if (auto ok = co_await exchange.writer.Begin(TextResponse(200, "")); !ok) co_return;
-        begun = true;
+        co_await exchange.writer.Send(ErrorResponse(piece->error(), details));
+        co_return;
       }
-      if (auto ok = co_await exchange.writer.Write(**piece); !ok) co_return;
+      break;  // what was sent is true; there is no more
     }
-    if (begun) {
-      co_await exchange.writer.End();
-    } else {
-      co_await exchange.writer.Send(TextResponse(200, ""));
+    if ((*piece)->empty()) break;
+    if (!begun) {
+      if (auto ok = co_await exchange.writer.Begin(TextResponse(200, "")); !ok) co_return;
+      begun = true;
     }
-  };
+    if (auto ok = co_await exchange.writer.Write(**piece); !ok) co_return;
+  }
+  if (begun) {
+    co_await exchange.writer.End();
+  } else {
+    co_await exchange.writer.Send(TextResponse(200, ""));
+  }
+}
+
+}  // namespace
+
+ConnectHandler ServeLogs(kube::LogSource& logs) {
+  return [&logs](Exchange& exchange) { return ServeLog(logs, exchange); };
 }
 
 }  // namespace enclave::cluster

@@ -223,7 +223,7 @@ Machinery::Attempt Machinery::ComputeDelete(const Resource& resource, const std:
   if (ReadyToGo(resource, fresh)) {
     attempt.removes = true;
     // What is gone at once never was on its way out.
-    attempt.write = Write(Remove{was_deleting ? std::move(fresh) : old});
+    attempt.write = Write(Remove{was_deleting ? fresh : old});
   } else if (fresh != old) {
     attempt.write = Write(Put{std::move(fresh)});
   }

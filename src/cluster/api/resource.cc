@@ -15,6 +15,7 @@ std::unexpected<base::Error> NotSupported() {
 
 }  // namespace
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): those who do create keep the object
 base::Result<kube::Json> VirtualStorage::Create(const std::string&, kube::Json, const Requester&) {
   return NotSupported();
 }

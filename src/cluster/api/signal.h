@@ -14,7 +14,7 @@ namespace enclave::cluster {
 
 class Signal : public std::enable_shared_from_this<Signal> {
  public:
-  explicit Signal(boost::asio::any_io_executor executor) : timer_(std::move(executor)) {}
+  explicit Signal(const boost::asio::any_io_executor& executor) : timer_(executor) {}
 
   // Returns once notified since the last Wait, or after `longest`. Throws when the coroutine is
   // cancelled.

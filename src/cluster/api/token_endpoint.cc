@@ -62,32 +62,39 @@ base::Result<IssuedToken> IssueToken(const Store& store, const ServiceAccountTok
   return tokens.Issue(claims, std::chrono::seconds(order.expiration_seconds));
 }
 
+namespace {
+
+asio::awaitable<void> ServeTokenRequest(const Store& store, const ServiceAccountTokens& tokens,
+                                        Exchange& exchange) {
+  const kube::StatusDetails details{.name = exchange.info.name, .kind = "serviceaccounts"};
+  auto body = DecodeRequestBody(exchange.request.Header("Content-Type"), exchange.request.body);
+  base::Result<TokenOrder> order = body ? OrderOf(exchange, *body) : std::unexpected(body.error());
+  base::Result<IssuedToken> issued =
+      order ? IssueToken(store, tokens, *order) : std::unexpected(order.error());
+  if (!issued) {
+    co_await exchange.writer.Send(ErrorResponse(issued.error(), details));
+    co_return;
+  }
+  Json spec = {{"expirationSeconds", order->expiration_seconds},
+               {"audiences", order->audiences.empty()
+                                 ? Json::array({std::string(ServiceAccountTokens::kIssuer)})
+                                 : Json(order->audiences)},
+               {"boundObjectRef", kube::At(*body, "spec.boundObjectRef")}};
+  Json answer = {
+      {"kind", "TokenRequest"},
+      {"apiVersion", "authentication.k8s.io/v1"},
+      {"metadata", {{"name", exchange.info.name}, {"namespace", exchange.info.ns}}},
+      {"spec", std::move(spec)},
+      {"status",
+       {{"token", issued->token}, {"expirationTimestamp", kube::FormatTime(issued->expires_at)}}}};
+  co_await exchange.writer.Send(JsonResponse(201, answer));
+}
+
+}  // namespace
+
 ConnectHandler ServeTokenRequests(const Store& store, const ServiceAccountTokens& tokens) {
-  return [&store, &tokens](Exchange& exchange) -> asio::awaitable<void> {
-    const kube::StatusDetails details{.name = exchange.info.name, .kind = "serviceaccounts"};
-    auto body = DecodeRequestBody(exchange.request.Header("Content-Type"), exchange.request.body);
-    base::Result<TokenOrder> order =
-        body ? OrderOf(exchange, *body) : std::unexpected(body.error());
-    base::Result<IssuedToken> issued =
-        order ? IssueToken(store, tokens, *order) : std::unexpected(order.error());
-    if (!issued) {
-      co_await exchange.writer.Send(ErrorResponse(issued.error(), details));
-      co_return;
-    }
-    Json spec = {{"expirationSeconds", order->expiration_seconds},
-                 {"audiences", order->audiences.empty()
-                                   ? Json::array({std::string(ServiceAccountTokens::kIssuer)})
-                                   : Json(order->audiences)},
-                 {"boundObjectRef", kube::At(*body, "spec.boundObjectRef")}};
-    Json answer = {{"kind", "TokenRequest"},
-                   {"apiVersion", "authentication.k8s.io/v1"},
-                   {"metadata", {{"name", exchange.info.name}, {"namespace", exchange.info.ns}}},
-                   {"spec", std::move(spec)},
-                   {"status",
-                    {{"token", issued->token},
-                     {"expirationTimestamp", kube::FormatTime(issued->expires_at)}}}};
-    co_await exchange.writer.Send(JsonResponse(201, answer));
-  };
+  return
+      [&store, &tokens](Exchange& exchange) { return ServeTokenRequest(store, tokens, exchange); };
 }
 
 }  // namespace enclave::cluster

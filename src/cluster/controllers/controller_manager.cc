@@ -55,7 +55,7 @@ struct ControllerManager::Impl {
   NodeLifecycle nodes;
 };
 
-ControllerManager::ControllerManager(kube::SharedInformers& informers, Options options)
+ControllerManager::ControllerManager(kube::SharedInformers& informers, const Options& options)
     : impl_(std::make_unique<Impl>(informers, options)) {}
 
 ControllerManager::~ControllerManager() = default;

@@ -33,7 +33,7 @@ class ControllerManager {
     NodeLifecycle::Options node_lifecycle;
   };
 
-  ControllerManager(kube::SharedInformers& informers, Options options);
+  ControllerManager(kube::SharedInformers& informers, const Options& options);
   ~ControllerManager();
 
  private:

@@ -303,6 +303,7 @@ base::Result<> DeploymentSync::ScaleOnly() {
     }
   } else if (bounds_.rolling) {
     std::vector<ObjectPtr> sets;
+    sets.reserve(active.size());
     for (const ObjectPtr* set : active) sets.push_back(*set);
     const std::vector<std::int64_t> sizes =
         ShareScale(bounds_, sets, IntAt(deployment(), "status.replicas"));

@@ -110,7 +110,7 @@ DiskVolumeStore::DiskVolumeStore(std::string root, std::string logs)
 base::Result<std::string> DiskVolumeStore::PodDirectory(const std::string& pod_uid) {
   if (!IsPathPart(pod_uid))
     return base::Fail(ErrorKind::kInvalidArgument, fmt::format("{:?} is no uid", pod_uid));
-  const std::string path = root_ + "/pods/" + pod_uid;
+  std::string path = root_ + "/pods/" + pod_uid;
   RETURN_IF_ERROR(MakeDirectories(path));
   return path;
 }
@@ -170,7 +170,7 @@ base::Result<std::string> DiskVolumeStore::EmptyDirectory(const std::string& pod
   if (!IsPathPart(volume))
     return base::Fail(ErrorKind::kInvalidArgument, fmt::format("{:?} is no volume name", volume));
   ASSIGN_OR_RETURN(const std::string pod, PodDirectory(pod_uid));
-  const std::string path = pod + "/volumes/" + volume;
+  std::string path = pod + "/volumes/" + volume;
   RETURN_IF_ERROR(MakeDirectories(path));
   return path;
 }
@@ -254,7 +254,7 @@ base::Result<std::string> DiskVolumeStore::TerminationMessageFile(const std::str
                                                                   const std::string& container,
                                                                   std::int64_t attempt) {
   ASSIGN_OR_RETURN(const std::string pod, PodDirectory(pod_uid));
-  const std::string path = fmt::format("{}/messages/{}.{}", pod, container, attempt);
+  std::string path = fmt::format("{}/messages/{}.{}", pod, container, attempt);
   RETURN_IF_ERROR(WriteWhole(path, VolumeFile{"", 0666}));
   return path;
 }
