@@ -11,7 +11,8 @@
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
-#include <nlohmann/json.hpp>
+
+#include "base/quote.h"
 
 namespace enclave::base {
 namespace {
@@ -64,10 +65,6 @@ std::string_view Name(LogLevel level) {
   return "unknown";
 }
 
-void AppendQuoted(std::string& line, std::string_view text) {
-  line += nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-}
-
 }  // namespace
 
 void SetLogLevel(LogLevel level) {
@@ -93,17 +90,17 @@ void Log(LogLevel level, std::string_view component, std::string_view message,
       fmt::format(R"({{"time":"{:%Y-%m-%dT%H:%M:%S}.{:06}Z","level":"{}","component":)",
                   fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
                   (now - seconds).count(), Name(level));
-  AppendQuoted(line, component);
+  line += Quote(component);
   line += R"(,"message":)";
-  AppendQuoted(line, message);
+  line += Quote(message);
   for (const LogField& field : fields) {
     line += ',';
-    AppendQuoted(line, field.key);
+    line += Quote(field.key);
     line += ':';
     if (field.is_number) {
       line += fmt::format_int(field.number).str();
     } else {
-      AppendQuoted(line, field.text);
+      line += Quote(field.text);
     }
   }
   line += '}';

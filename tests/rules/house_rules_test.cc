@@ -142,6 +142,16 @@ TEST(HouseRulesTest, NothingIsLeftForLater) {
             << file.path << ":" << i + 1 << ": do it now, or open an issue: " << file.lines[i];
 }
 
+TEST(HouseRulesTest, TextFromOutsideIsQuotedByBase) {
+  // Spelled apart, so that this file keeps its own rule.
+  const std::string debug_format = std::string("{:") + "?}";
+  for (const SourceFile& file : SourceTree())
+    for (std::size_t i = 0; i < file.lines.size(); ++i)
+      EXPECT_EQ(file.lines[i].find(debug_format), std::string::npos)
+          << file.path << ":" << i + 1
+          << ": use base::Quote: fmt 9 aborts on bytes that are not UTF-8";
+}
+
 TEST(HouseRulesTest, HeadersAreIncludedOnceAndKeepAsioOut) {
   for (const SourceFile& file : SourceTree()) {
     if (!file.path.ends_with(".h")) continue;

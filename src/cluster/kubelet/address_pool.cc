@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/quote.h"
+
 #include <charconv>
 #include <optional>
 
@@ -46,7 +48,7 @@ base::Result<AddressPool> AddressPool::Make(std::string_view cidr) {
   if (!address || !prefix || *prefix == 0) {
     return base::Fail(
         base::ErrorKind::kInvalidArgument,
-        fmt::format("pod address range {:?} is not of the form 127.1.0.0/16", std::string(cidr)));
+        fmt::format("pod address range {} is not of the form 127.1.0.0/16", base::Quote(cidr)));
   }
   const std::uint32_t hosts = (1U << (32 - *prefix)) - 1;
   const std::uint32_t network = *address & ~hosts;

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "base/log.h"
+#include "base/quote.h"
 
 namespace enclave::cluster {
 
@@ -109,7 +110,8 @@ DiskVolumeStore::DiskVolumeStore(std::string root, std::string logs)
 
 base::Result<std::string> DiskVolumeStore::PodDirectory(const std::string& pod_uid) {
   if (!IsPathPart(pod_uid))
-    return base::Fail(ErrorKind::kInvalidArgument, fmt::format("{:?} is no uid", pod_uid));
+    return base::Fail(ErrorKind::kInvalidArgument,
+                      fmt::format("{} is no uid", base::Quote(pod_uid)));
   std::string path = root_ + "/pods/" + pod_uid;
   RETURN_IF_ERROR(MakeDirectories(path));
   return path;
@@ -122,7 +124,7 @@ base::Result<std::string> DiskVolumeStore::Project(const std::string& pod_uid,
   for (const auto& [path, file] : files) {
     if (!StaysInside(path) || FirstPart(path).starts_with("..")) {
       return base::Fail(ErrorKind::kInvalidArgument,
-                        fmt::format("{:?} is no path inside a volume", path));
+                        fmt::format("{} is no path inside a volume", base::Quote(path)));
     }
   }
   Code code;
@@ -168,7 +170,8 @@ base::Result<std::string> DiskVolumeStore::Project(const std::string& pod_uid,
 base::Result<std::string> DiskVolumeStore::EmptyDirectory(const std::string& pod_uid,
                                                           const std::string& volume) {
   if (!IsPathPart(volume))
-    return base::Fail(ErrorKind::kInvalidArgument, fmt::format("{:?} is no volume name", volume));
+    return base::Fail(ErrorKind::kInvalidArgument,
+                      fmt::format("{} is no volume name", base::Quote(volume)));
   ASSIGN_OR_RETURN(const std::string pod, PodDirectory(pod_uid));
   std::string path = pod + "/volumes/" + volume;
   RETURN_IF_ERROR(MakeDirectories(path));
@@ -178,7 +181,7 @@ base::Result<std::string> DiskVolumeStore::EmptyDirectory(const std::string& pod
 base::Result<> DiskVolumeStore::CheckHostPath(const std::string& path, const std::string& type) {
   if (!fs::path(path).is_absolute())
     return base::Fail(ErrorKind::kInvalidArgument,
-                      fmt::format("hostPath {:?} is not absolute", path));
+                      fmt::format("hostPath {} is not absolute", base::Quote(path)));
   Code code;
   const fs::file_status status = fs::status(path, code);
   const bool exists = fs::exists(status);
@@ -205,7 +208,7 @@ base::Result<std::string> DiskVolumeStore::SubPath(const std::string& volume_pat
                                                    const std::string& sub_path) {
   if (!StaysInside(sub_path)) {
     return base::Fail(ErrorKind::kInvalidArgument,
-                      fmt::format("subPath {:?} leads out of the volume", sub_path));
+                      fmt::format("subPath {} leads out of the volume", base::Quote(sub_path)));
   }
   const fs::path path = fs::path(volume_path) / sub_path;
   Code code;
@@ -215,7 +218,7 @@ base::Result<std::string> DiskVolumeStore::SubPath(const std::string& volume_pat
   const fs::path within = real.lexically_relative(root);
   if (code || within.empty() || *within.begin() == "..") {
     return base::Fail(ErrorKind::kInvalidArgument,
-                      fmt::format("subPath {:?} leads out of the volume", sub_path));
+                      fmt::format("subPath {} leads out of the volume", base::Quote(sub_path)));
   }
   if (!fs::exists(real, code)) RETURN_IF_ERROR(MakeDirectories(real));
   return real.string();
@@ -227,7 +230,8 @@ base::Result<std::string> DiskVolumeStore::LogDirectory(const std::string& pod_n
                                                         const std::string& container) {
   for (const std::string& part : {pod_namespace, pod_name, pod_uid, container}) {
     if (!IsPathPart(part))
-      return base::Fail(ErrorKind::kInvalidArgument, fmt::format("{:?} is no name", part));
+      return base::Fail(ErrorKind::kInvalidArgument,
+                        fmt::format("{} is no name", base::Quote(part)));
   }
   std::string path = PodLogDirectory(logs_, pod_namespace, pod_name, pod_uid, container);
   RETURN_IF_ERROR(MakeDirectories(path));

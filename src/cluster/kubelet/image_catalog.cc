@@ -12,6 +12,7 @@
 #include <yaml-cpp/yaml.h>
 
 #include "base/log.h"
+#include "base/quote.h"
 #include "cluster/kubelet/container_files.h"
 
 namespace enclave::cluster {
@@ -40,7 +41,8 @@ class CatalogueParser {
     if (!root.IsMap()) return Wrong(root, "expected a map with the key \"images\"");
     for (const auto& pair : root) {
       std::string key = Text(pair.first);
-      if (key != "images") return Wrong(pair.first, fmt::format("unknown key {:?}", key));
+      if (key != "images")
+        return Wrong(pair.first, fmt::format("unknown key {}", base::Quote(key)));
       if (pair.second.IsNull()) continue;
       if (!pair.second.IsSequence()) return Wrong(pair.second, "\"images\" must be a list");
       if (pair.second.size() > kMaxImages) {
@@ -63,10 +65,10 @@ class CatalogueParser {
   }
 
   base::Result<std::string> Scalar(const YAML::Node& node, const std::string& key) const {
-    if (!node.IsScalar()) return Wrong(node, fmt::format("{:?} must be a text", key));
+    if (!node.IsScalar()) return Wrong(node, fmt::format("{} must be a text", base::Quote(key)));
     std::string text = node.Scalar();
     if (text.find('\0') != std::string::npos) {
-      return Wrong(node, fmt::format("{:?} must not hold a zero byte", key));
+      return Wrong(node, fmt::format("{} must not hold a zero byte", base::Quote(key)));
     }
     return ReplaceAll(std::move(text), "$(BIN)", bin_);
   }
@@ -75,7 +77,8 @@ class CatalogueParser {
                                               const std::string& key) const {
     std::vector<std::string> texts;
     if (node.IsNull()) return texts;
-    if (!node.IsSequence()) return Wrong(node, fmt::format("{:?} must be a list of texts", key));
+    if (!node.IsSequence())
+      return Wrong(node, fmt::format("{} must be a list of texts", base::Quote(key)));
     for (const YAML::Node& element : node) {
       ASSIGN_OR_RETURN(std::string text, Scalar(element, key));
       texts.push_back(std::move(text));
@@ -103,7 +106,7 @@ class CatalogueParser {
         ASSIGN_OR_RETURN(entry.tags, List(value, key));
         for (const std::string& tag : entry.tags) {
           if (tag != "*" && !ParseImageName("x:" + tag)) {
-            return Wrong(value, fmt::format("{:?} is not a valid tag", tag));
+            return Wrong(value, fmt::format("{} is not a valid tag", base::Quote(tag)));
           }
         }
       } else if (key == "digest") {
@@ -122,13 +125,14 @@ class CatalogueParser {
         for (const auto& variable : value) {
           std::string name = Text(variable.first);
           if (name.empty() || name.find('=') != std::string::npos) {
-            return Wrong(variable.first, fmt::format("{:?} is no name for a variable", name));
+            return Wrong(variable.first,
+                         fmt::format("{} is no name for a variable", base::Quote(name)));
           }
           ASSIGN_OR_RETURN(std::string text, Scalar(variable.second, name));
           entry.image.environment.push_back(name + "=" + text);
         }
       } else {
-        return Wrong(pair.first, fmt::format("unknown key {:?} in an image", key));
+        return Wrong(pair.first, fmt::format("unknown key {} in an image", base::Quote(key)));
       }
     }
     if (entry.repository.empty()) return Wrong(node, "an image without \"name\"");
@@ -265,8 +269,8 @@ base::Result<Image> ImageCatalog::Resolve(const std::string& name) {
   }
   return base::Fail(
       ErrorKind::kNotFound,
-      fmt::format("failed to resolve reference {:?}: {}: not found in the image catalogue{}",
-                  wanted.ToString(), wanted.ToString(), faults));
+      fmt::format("failed to resolve reference {}: {}: not found in the image catalogue{}",
+                  base::Quote(wanted.ToString()), wanted.ToString(), faults));
 }
 
 }  // namespace enclave::cluster

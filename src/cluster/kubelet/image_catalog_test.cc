@@ -29,6 +29,9 @@ TEST(ImageNameTest, CompletesAsDockerDoes) {
   for (const char* wrong : {"", ":v1", "a:", "a b", "UPPER", "a//b", "a@sha256:12", "/a", "a/"}) {
     EXPECT_THAT(complete(wrong), HasSubstr("invalid reference format")) << wrong;
   }
+  // What is not even UTF-8 is refused in words that are.
+  EXPECT_EQ(complete("a\xFF"),
+            "error: couldn't parse image reference \"a\xEF\xBF\xBD\": invalid reference format");
 }
 
 TEST(ImageCatalogTest, ResolvesTagsDigestsAndPrograms) {

@@ -4,6 +4,8 @@
 
 #include <fmt/format.h>
 
+#include "base/quote.h"
+
 namespace enclave::cluster {
 namespace {
 
@@ -52,8 +54,8 @@ std::string ImageName::ToString() const {
 base::Result<ImageName> ParseImageName(std::string_view text) {
   auto invalid = [&] {
     return base::Fail(base::ErrorKind::kInvalidArgument,
-                      fmt::format("couldn't parse image reference {:?}: invalid reference format",
-                                  text.substr(0, 300)));
+                      fmt::format("couldn't parse image reference {}: invalid reference format",
+                                  base::Quote(text.substr(0, 300))));
   };
   ImageName name;
   std::string_view rest = text;

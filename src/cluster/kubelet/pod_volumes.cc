@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/quote.h"
+
 #include <algorithm>
 
 #include "cluster/kubelet/config_data.h"
@@ -35,7 +37,7 @@ int ModeOf(const Json& value, const char* field, int fallback) {
 base::Result<> Place(VolumeFiles& files, const std::string& path, std::string content, int mode) {
   if (!IsInside(path)) {
     return base::Fail(ErrorKind::kInvalidArgument,
-                      fmt::format("path {:?} leads out of the volume", path));
+                      fmt::format("path {} leads out of the volume", base::Quote(path)));
   }
   files[path] = VolumeFile{std::move(content), mode};
   return {};
