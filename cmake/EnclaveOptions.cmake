@@ -5,7 +5,7 @@ endif()
 
 set(ENCLAVE_SANITIZE "" CACHE STRING "Sanitizers to build with, e.g. address,undefined or thread")
 option(ENCLAVE_FUZZ "Build the libFuzzer targets" OFF)
-option(ENCLAVE_PCH "Precompile the headers that nearly every unit includes" OFF)
+option(ENCLAVE_WHOLE "Build for whole builds: headers precompiled, a folder's sources compiled together" OFF)
 
 add_library(enclave_options INTERFACE)
 target_include_directories(enclave_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
@@ -20,7 +20,10 @@ if(ENCLAVE_SANITIZE)
   target_compile_options(enclave_options INTERFACE -fsanitize=${ENCLAVE_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(enclave_options INTERFACE -fsanitize=${ENCLAVE_SANITIZE})
 endif()
-if(ENCLAVE_PCH)
+if(ENCLAVE_WHOLE)
+  # Parsing templates and generating them again in each unit is most of the cost of a build.
+  set(CMAKE_UNITY_BUILD ON)
+  set(CMAKE_UNITY_BUILD_BATCH_SIZE 10)
   # Compiler caches compare contents, not times.
   target_compile_options(enclave_options INTERFACE "SHELL:-Xclang -fno-pch-timestamp")
 endif()

@@ -1,12 +1,12 @@
-# Headers that nearly every unit includes, compiled once where ENCLAVE_PCH is on: it saves a third of a whole
-# build. Off in `dev`, where a missing include is noticed.
+# Headers that nearly every unit includes, compiled once where ENCLAVE_WHOLE is on. Off in `dev`, where a
+# missing include is noticed.
 function(enclave_precompile target from)
-  if(ENCLAVE_PCH)
+  if(ENCLAVE_WHOLE)
     target_precompile_headers(${target} REUSE_FROM ${from})
   endif()
 endfunction()
 
-if(ENCLAVE_PCH)
+if(ENCLAVE_WHOLE)
   set(pch_headers <algorithm> <chrono> <expected> <functional> <map> <memory> <optional> <set> <string>
       <string_view> <vector> <fmt/format.h> <nlohmann/json.hpp>)
   file(WRITE ${CMAKE_BINARY_DIR}/pch.cc "int main() {}\n")

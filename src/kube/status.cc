@@ -72,6 +72,10 @@ Json DetailsJson(const StatusDetails& details) {
 
 }  // namespace
 
+StatusDetails DetailsOf(const Kind& kind, const std::string& name) {
+  return {.name = name, .group = kind.group, .kind = kind.plural};
+}
+
 int HttpStatusOf(ErrorKind kind) {
   return MappingOf(kind).http_status;
 }

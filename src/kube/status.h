@@ -22,6 +22,9 @@ struct StatusDetails {
   Json causes;  // [{reason, message, field}], or null
 };
 
+// What a Status says about the object of an error.
+StatusDetails DetailsOf(const Kind& kind, const std::string& name);
+
 int HttpStatusOf(base::ErrorKind kind);                 // 404
 std::string_view StatusReasonOf(base::ErrorKind kind);  // "NotFound"
 

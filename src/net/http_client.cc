@@ -27,7 +27,7 @@ using base::ErrorKind;
 using base::Result;
 
 constexpr std::size_t kMaxHeaderBytes = 256 << 10;
-constexpr std::size_t kReadBytes = 16 << 10;
+constexpr std::size_t kBodyReadBytes = 16 << 10;
 // Servers drop idle connections after a minute or more; ours after five.
 constexpr std::chrono::seconds kMaxIdle{50};
 // For requests without a limit of their own, which means their answers.
@@ -97,7 +97,7 @@ asio::awaitable<Attempt> Exchange(ClientConnection& connection, const ClientCore
   std::string head = FormatRequestHead(request.method, core.origin.prefix + request.target,
                                        request.headers, core.origin.authority, request.body.size());
   std::string_view body = request.body;
-  if (body.size() <= kReadBytes) {
+  if (body.size() <= kBodyReadBytes) {
     head.append(body);
     body = {};
   }
@@ -109,7 +109,7 @@ asio::awaitable<Attempt> Exchange(ClientConnection& connection, const ClientCore
     co_return attempt;
   }
 
-  std::string buffer(kReadBytes, '\0');
+  std::string buffer(kBodyReadBytes, '\0');
   std::string pending;
   Response response;
   const auto make_parser = [&] {

@@ -22,7 +22,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr const char* kConfigMaps = "/api/v1/namespaces/default/configmaps";
+constexpr const char* kKillConfigMaps = "/api/v1/namespaces/default/configmaps";
 
 // Creates, changes and deletes ConfigMaps as fast as the server answers, and remembers what was
 // acknowledged.
@@ -45,12 +45,12 @@ class Writer {
   void Work() {
     for (long long i = 0; !stop_; ++i) {
       const std::string name = fmt::format("kill-{}-{}", number_, i);
-      const std::string path = fmt::format("{}/{}", kConfigMaps, name);
+      const std::string path = fmt::format("{}/{}", kKillConfigMaps, name);
       Json body = {{"apiVersion", "v1"},
                    {"kind", "ConfigMap"},
                    {"metadata", {{"name", name}}},
                    {"data", {{"v", "1"}}}};
-      if (client_.Post(kConfigMaps, body).status != 201) {
+      if (client_.Post(kKillConfigMaps, body).status != 201) {
         // Killed meanwhile: it may have been made or not; nobody was promised anything.
         Always(milliseconds(20), [this] { return !stop_.load(); });
         continue;
@@ -133,7 +133,7 @@ TEST(KillTest, NothingAcknowledgedIsLostAndNothingIsLeftOver) {
 
   // Nothing lost, and nothing deleted came back.
   std::map<std::string, std::string> stored;
-  const ApiAnswer list = client.Get(kConfigMaps);
+  const ApiAnswer list = client.Get(kKillConfigMaps);
   ASSERT_EQ(list.status, 200) << list.error;
   for (const Json& item : At(list.json(), "items"))
     stored[StringAt(item, "metadata.name")] = StringAt(item, "data.v");

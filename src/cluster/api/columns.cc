@@ -82,6 +82,10 @@ std::vector<Column> ContainerColumns(const std::string& pod_spec) {
           })};
 }
 
+Json OrNone(const std::string& text) {
+  return text.empty() ? "<none>" : text;
+}
+
 std::string FormatSelector(const Json& selector) {
   const auto parsed = kube::LabelSelector::FromJson(selector);
   if (!parsed || parsed->empty() || selector.is_null()) return "<none>";

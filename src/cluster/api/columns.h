@@ -24,6 +24,8 @@ Column ComputedColumn(std::string name, std::string type, int priority,
 
 // Containers, Images and Selector: the wide columns of workloads. `pod_spec` is the path.
 std::vector<Column> ContainerColumns(const std::string& pod_spec);
+// The text, "<none>" when empty.
+kube::Json OrNone(const std::string& text);
 // A LabelSelector as text, "<none>" when empty.
 std::string FormatSelector(const kube::Json& selector);
 

@@ -22,10 +22,6 @@ constexpr int kNameTries = 8;
 // Deletes of one collection that are under way at a time.
 constexpr std::size_t kDeleteWindow = 64;
 
-kube::StatusDetails DetailsOf(const kube::Kind& kind, const std::string& name) {
-  return {.name = name, .group = kind.group, .kind = kind.plural};
-}
-
 std::string Warning(const std::string& field) {
   return fmt::format("unknown field \"{}\"", field);
 }
@@ -146,7 +142,7 @@ void Machinery::Create(const ResourcePtr& resource, const std::string& ns, Json 
                        const WriteOptions& options, WriteCallback done) {
   const auto fail = [&](base::Error error) {
     done({std::unexpected(std::move(error)),
-          DetailsOf(resource->kind, StringAt(object, "metadata.name"))});
+          kube::DetailsOf(resource->kind, StringAt(object, "metadata.name"))});
   };
   auto unknown = Decode(*resource, ns, "", object);
   if (!unknown) return fail(unknown.error());
@@ -206,13 +202,13 @@ void Machinery::Update(const ResourcePtr& resource, const std::string& ns, const
   if (!own_kind) {
     auto decoded = Decode(*resource, ns, name, body);
     if (!decoded) {
-      return done({std::unexpected(decoded.error()), DetailsOf(resource->kind, name)});
+      return done({std::unexpected(decoded.error()), kube::DetailsOf(resource->kind, name)});
     }
     unknown = std::move(*decoded);
   }
   if (!unknown.empty() && options.field_validation == FieldValidation::kStrict) {
     return done(
-        {std::unexpected(StrictError(*resource, unknown)), DetailsOf(resource->kind, name)});
+        {std::unexpected(StrictError(*resource, unknown)), kube::DetailsOf(resource->kind, name)});
   }
   auto shared = std::make_shared<const Json>(std::move(body));
   WriteCallback finish = std::move(done);
@@ -267,7 +263,7 @@ void Machinery::Change(const ResourcePtr& resource, const std::string& ns, const
       return done({base::Fail(ErrorKind::kNotFound,
                               "the server could not find the requested "
                               "resource"),
-                   DetailsOf(resource->kind, name)});
+                   kube::DetailsOf(resource->kind, name)});
     }
   }
   Run(

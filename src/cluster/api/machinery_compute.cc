@@ -16,10 +16,6 @@ using kube::Json;
 using kube::ObjectPtr;
 using kube::StringAt;
 
-kube::StatusDetails DetailsOf(const kube::Kind& kind, const std::string& name) {
-  return {.name = name, .group = kind.group, .kind = kind.plural};
-}
-
 // A Status about an invalid object names its kind, and each fault as a cause. (kubectl shows the
 // message only when neither is there.)
 kube::StatusDetails InvalidDetails(const kube::Kind& kind, const std::string& name,
@@ -54,7 +50,7 @@ std::optional<Machinery::Attempt> Machinery::RefuseNamespace(const Resource& res
   const auto found = namespaces_.find(ns);
   if (found == namespaces_.end()) {
     return Attempt{.write = Fail(kube::NotFoundError(kube::kNamespace, ns)),
-                   .details = DetailsOf(kube::kNamespace, ns)};
+                   .details = kube::DetailsOf(kube::kNamespace, ns)};
   }
   if (found->second == NamespaceState::kActive) return std::nullopt;
   Attempt refused{
@@ -62,7 +58,7 @@ std::optional<Machinery::Attempt> Machinery::RefuseNamespace(const Resource& res
                     fmt::format("{} \"{}\" is forbidden: unable to create new content in namespace "
                                 "{} because it is being terminated",
                                 resource.kind.GroupResource(), name, ns)),
-      .details = DetailsOf(resource.kind, name)};
+      .details = kube::DetailsOf(resource.kind, name)};
   refused.details.causes =
       Json::array({{{"reason", "NamespaceTerminating"},
                     {"message", fmt::format("namespace {} is being terminated", ns)},
@@ -74,7 +70,7 @@ Machinery::Attempt Machinery::ComputeCreate(const Resource& resource, const Json
                                             const WriteOptions& options,
                                             const ObjectPtr& current) const {
   const std::string& name = StringAt(object, "metadata.name");
-  Attempt attempt{.details = DetailsOf(resource.kind, name)};
+  Attempt attempt{.details = kube::DetailsOf(resource.kind, name)};
   if (auto refused = RefuseNamespace(resource, object)) return *std::move(refused);
   if (current != nullptr) {
     base::Error error = kube::AlreadyExistsError(resource.kind, name);
@@ -104,7 +100,7 @@ Machinery::Attempt Machinery::ComputeChange(const Resource& resource, const std:
                                             const Subresource* subresource, const Edit& edit,
                                             const WriteOptions& options,
                                             const ObjectPtr& current) const {
-  Attempt attempt{.details = DetailsOf(resource.kind, name)};
+  Attempt attempt{.details = kube::DetailsOf(resource.kind, name)};
   const auto fail = [&attempt](base::Error error) {
     attempt.write = Fail(std::move(error));
     return attempt;
@@ -177,7 +173,7 @@ Machinery::Attempt Machinery::ComputeChange(const Resource& resource, const std:
 Machinery::Attempt Machinery::ComputeDelete(const Resource& resource, const std::string& name,
                                             const kube::DeleteOptions& how,
                                             const ObjectPtr& current) const {
-  Attempt attempt{.details = DetailsOf(resource.kind, name)};
+  Attempt attempt{.details = kube::DetailsOf(resource.kind, name)};
   const auto fail = [&attempt](base::Error error) {
     attempt.write = Fail(std::move(error));
     return attempt;

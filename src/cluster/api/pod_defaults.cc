@@ -2,6 +2,7 @@
 #include <map>
 
 #include "cluster/api/pod_rules.h"
+#include "cluster/api/resource.h"
 #include "kube/quantity.h"
 
 namespace enclave::cluster {
@@ -10,10 +11,6 @@ namespace {
 using kube::At;
 using kube::Json;
 using kube::StringAt;
-
-void Default(Json& object, const char* field, Json value) {
-  if (!object.contains(field)) object[field] = std::move(value);
-}
 
 // A field that is there and is an object.
 Json* Child(Json& object, const char* field) {
@@ -34,20 +31,20 @@ void ForEach(Json& object, const char* field, Visit visit) {
 
 void DefaultHttpGet(Json& holder) {
   if (Json* get = Child(holder, "httpGet")) {
-    Default(*get, "path", "/");
-    Default(*get, "scheme", "HTTP");
+    SetDefault(*get, "path", "/");
+    SetDefault(*get, "scheme", "HTTP");
   }
 }
 
 void DefaultProbe(Json& container, const char* field) {
   Json* probe = Child(container, field);
   if (probe == nullptr) return;
-  Default(*probe, "timeoutSeconds", 1);
-  Default(*probe, "periodSeconds", 10);
-  Default(*probe, "successThreshold", 1);
-  Default(*probe, "failureThreshold", 3);
+  SetDefault(*probe, "timeoutSeconds", 1);
+  SetDefault(*probe, "periodSeconds", 10);
+  SetDefault(*probe, "successThreshold", 1);
+  SetDefault(*probe, "failureThreshold", 3);
   DefaultHttpGet(*probe);
-  if (Json* grpc = Child(*probe, "grpc")) Default(*grpc, "service", "");
+  if (Json* grpc = Child(*probe, "grpc")) SetDefault(*grpc, "service", "");
 }
 
 // ":latest" and no tag change under the same name.
@@ -60,15 +57,16 @@ std::string PullPolicy(const std::string& image) {
 }
 
 void DefaultContainer(Json& container) {
-  Default(container, "terminationMessagePath", "/dev/termination-log");
-  Default(container, "terminationMessagePolicy", "File");
-  Default(container, "imagePullPolicy", PullPolicy(StringAt(container, "image")));
-  Default(container, "resources", Json::object());
-  ForEach(container, "ports", [](Json& port) { Default(port, "protocol", "TCP"); });
+  SetDefault(container, "terminationMessagePath", "/dev/termination-log");
+  SetDefault(container, "terminationMessagePolicy", "File");
+  SetDefault(container, "imagePullPolicy", PullPolicy(StringAt(container, "image")));
+  SetDefault(container, "resources", Json::object());
+  ForEach(container, "ports", [](Json& port) { SetDefault(port, "protocol", "TCP"); });
   ForEach(container, "env", [](Json& variable) {
     if (Json* source = Child(variable, "valueFrom")) {
-      if (Json* field = Child(*source, "fieldRef")) Default(*field, "apiVersion", "v1");
-      if (Json* resource = Child(*source, "resourceFieldRef")) Default(*resource, "divisor", "0");
+      if (Json* field = Child(*source, "fieldRef")) SetDefault(*field, "apiVersion", "v1");
+      if (Json* resource = Child(*source, "resourceFieldRef"))
+        SetDefault(*resource, "divisor", "0");
     }
   });
   for (const char* probe : {"livenessProbe", "readinessProbe", "startupProbe"}) {
@@ -83,8 +81,8 @@ void DefaultContainer(Json& container) {
 
 void DefaultDownwardItems(Json& holder) {
   ForEach(holder, "items", [](Json& item) {
-    if (Json* field = Child(item, "fieldRef")) Default(*field, "apiVersion", "v1");
-    if (Json* resource = Child(item, "resourceFieldRef")) Default(*resource, "divisor", "0");
+    if (Json* field = Child(item, "fieldRef")) SetDefault(*field, "apiVersion", "v1");
+    if (Json* resource = Child(item, "resourceFieldRef")) SetDefault(*resource, "divisor", "0");
   });
 }
 
@@ -92,15 +90,15 @@ void DefaultVolume(Json& volume) {
   constexpr int kDefaultMode = 0644;
   if (volume.size() == 1 && volume.contains("name")) volume["emptyDir"] = Json::object();
   for (const char* source : {"configMap", "secret", "downwardAPI", "projected"}) {
-    if (Json* child = Child(volume, source)) Default(*child, "defaultMode", kDefaultMode);
+    if (Json* child = Child(volume, source)) SetDefault(*child, "defaultMode", kDefaultMode);
   }
-  if (Json* path = Child(volume, "hostPath")) Default(*path, "type", "");
+  if (Json* path = Child(volume, "hostPath")) SetDefault(*path, "type", "");
   if (Json* downward = Child(volume, "downwardAPI")) DefaultDownwardItems(*downward);
   if (Json* projected = Child(volume, "projected")) {
     ForEach(*projected, "sources", [](Json& source) {
       if (Json* downward = Child(source, "downwardAPI")) DefaultDownwardItems(*downward);
       if (Json* token = Child(source, "serviceAccountToken")) {
-        Default(*token, "expirationSeconds", 3600);
+        SetDefault(*token, "expirationSeconds", 3600);
       }
     });
   }
@@ -142,11 +140,11 @@ void DefaultTolerations(Json& spec) {
 
 void SetPodSpecDefaults(Json& spec) {
   if (!spec.is_object()) return;
-  Default(spec, "restartPolicy", "Always");
-  Default(spec, "terminationGracePeriodSeconds", 30);
-  Default(spec, "dnsPolicy", "ClusterFirst");
-  Default(spec, "securityContext", Json::object());
-  Default(spec, "schedulerName", "default-scheduler");
+  SetDefault(spec, "restartPolicy", "Always");
+  SetDefault(spec, "terminationGracePeriodSeconds", 30);
+  SetDefault(spec, "dnsPolicy", "ClusterFirst");
+  SetDefault(spec, "securityContext", Json::object());
+  SetDefault(spec, "schedulerName", "default-scheduler");
   // The old name of the field follows the new one.
   if (spec.contains("serviceAccountName")) {
     spec["serviceAccount"] = spec["serviceAccountName"];
@@ -166,9 +164,9 @@ void SetPodDefaults(Json& pod) {
     ForEach(*spec, list, [](Json& container) { RequestsFromLimits(container); });
   }
   SetPodSpecDefaults(*spec);
-  Default(*spec, "enableServiceLinks", true);
-  Default(*spec, "preemptionPolicy", "PreemptLowerPriority");
-  Default(*spec, "priority", 0);
+  SetDefault(*spec, "enableServiceLinks", true);
+  SetDefault(*spec, "preemptionPolicy", "PreemptLowerPriority");
+  SetDefault(*spec, "priority", 0);
   if (!spec->contains("serviceAccountName")) {
     (*spec)["serviceAccountName"] = "default";
     (*spec)["serviceAccount"] = "default";

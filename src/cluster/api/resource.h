@@ -132,4 +132,9 @@ struct Resource {
 
 using ResourcePtr = std::shared_ptr<const Resource>;
 
+// Sets a field that is not there.
+inline void SetDefault(kube::Json& object, const char* field, kube::Json value) {
+  if (!object.contains(field)) object[field] = std::move(value);
+}
+
 }  // namespace enclave::cluster

@@ -22,10 +22,6 @@ using kube::StringAt;
 
 constexpr std::size_t kMaxDataBytes = 1 << 20;  // of a ConfigMap or Secret
 
-Json OrNone(const std::string& text) {
-  return text.empty() ? "<none>" : text;
-}
-
 // ---- Namespace
 
 bool NamespaceHolds(const Json& ns) {

@@ -134,10 +134,6 @@ Summary Summarise(const Json& pod) {
   return summary;
 }
 
-Json OrNone(const std::string& text) {
-  return text.empty() ? "<none>" : text;
-}
-
 std::vector<Column> PodColumns() {
   return {
       NameColumn(),

@@ -20,30 +20,26 @@ using kube::StringAt;
 
 constexpr std::array<std::string_view, 4> kServiceTypes = {"ClusterIP", "ExternalName",
                                                            "LoadBalancer", "NodePort"};
-constexpr std::array<std::string_view, 3> kProtocols = {"SCTP", "TCP", "UDP"};
+constexpr std::array<std::string_view, 3> kServiceProtocols = {"SCTP", "TCP", "UDP"};
 constexpr std::array<std::string_view, 2> kAffinities = {"ClientIP", "None"};
-
-void Default(Json& object, const char* field, Json value) {
-  if (!object.contains(field)) object[field] = std::move(value);
-}
 
 void ServiceDefaults(Json& service) {
   if (!service.contains("spec") || !service["spec"].is_object()) return;
   Json& spec = service["spec"];
-  Default(spec, "type", "ClusterIP");
-  Default(spec, "sessionAffinity", "None");
+  SetDefault(spec, "type", "ClusterIP");
+  SetDefault(spec, "sessionAffinity", "None");
   if (spec["sessionAffinity"] == "ClientIP") {
-    Default(spec, "sessionAffinityConfig", {{"clientIP", {{"timeoutSeconds", 10800}}}});
+    SetDefault(spec, "sessionAffinityConfig", {{"clientIP", {{"timeoutSeconds", 10800}}}});
   }
   if (spec["type"] == "ExternalName") return;
-  Default(spec, "internalTrafficPolicy", "Cluster");
-  Default(spec, "ipFamilies", Json::array({"IPv4"}));
-  Default(spec, "ipFamilyPolicy", "SingleStack");
-  if (spec["type"] != "ClusterIP") Default(spec, "externalTrafficPolicy", "Cluster");
+  SetDefault(spec, "internalTrafficPolicy", "Cluster");
+  SetDefault(spec, "ipFamilies", Json::array({"IPv4"}));
+  SetDefault(spec, "ipFamilyPolicy", "SingleStack");
+  if (spec["type"] != "ClusterIP") SetDefault(spec, "externalTrafficPolicy", "Cluster");
   if (spec.contains("ports")) {
     for (Json& port : spec["ports"]) {
-      Default(port, "protocol", "TCP");
-      if (port.contains("port")) Default(port, "targetPort", port["port"]);
+      SetDefault(port, "protocol", "TCP");
+      if (port.contains("port")) SetDefault(port, "targetPort", port["port"]);
     }
   }
   // The singular and the plural field say the same.
@@ -86,8 +82,8 @@ void ValidateServicePorts(const Json& spec, FieldErrors& errors) {
       errors.Invalid(at + ".port", number, "must be between 1 and 65535, inclusive");
     }
     const std::string& protocol = StringAt(port, "protocol");
-    if (std::ranges::find(kProtocols, protocol) == kProtocols.end()) {
-      errors.NotSupported(at + ".protocol", protocol, kProtocols);
+    if (std::ranges::find(kServiceProtocols, protocol) == kServiceProtocols.end()) {
+      errors.NotSupported(at + ".protocol", protocol, kServiceProtocols);
     }
     if (!numbers.insert({number, protocol}).second) errors.Duplicate(at, port);
     const Json& target = At(port, "targetPort");
@@ -309,7 +305,7 @@ void AddServiceResources(Registry& registry) {
     if (!object.contains("subsets") || !object["subsets"].is_array()) return;
     for (Json& subset : object["subsets"]) {
       if (!subset.is_object() || !subset.contains("ports")) continue;
-      for (Json& port : subset["ports"]) Default(port, "protocol", "TCP");
+      for (Json& port : subset["ports"]) SetDefault(port, "protocol", "TCP");
     }
   };
   endpoints.validate = ValidateEndpoints;
@@ -326,8 +322,8 @@ void AddServiceResources(Registry& registry) {
     if (!object.contains("endpoints")) object["endpoints"] = Json::array();
     if (!object.contains("ports") || !object["ports"].is_array()) return;
     for (Json& port : object["ports"]) {
-      Default(port, "name", "");
-      Default(port, "protocol", "TCP");
+      SetDefault(port, "name", "");
+      SetDefault(port, "protocol", "TCP");
     }
   };
   slices.validate = ValidateSlice;

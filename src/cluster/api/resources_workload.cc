@@ -21,10 +21,6 @@ using kube::StringAt;
 
 constexpr int kMaxReplicas = 1'000'000;
 
-void Default(Json& object, const char* field, Json value) {
-  if (!object.contains(field)) object[field] = std::move(value);
-}
-
 Json* SpecOf(Json& object) {
   if (!object.contains("spec") || !object["spec"].is_object()) return nullptr;
   return &object["spec"];
@@ -36,23 +32,23 @@ void DefaultTemplate(Json& spec) {
     spec.erase("template");
     return;
   }
-  Default(pod_template, "metadata", Json::object());
+  SetDefault(pod_template, "metadata", Json::object());
   if (pod_template.contains("spec")) SetPodSpecDefaults(pod_template["spec"]);
 }
 
 void DeploymentDefaults(Json& deployment) {
   Json* spec = SpecOf(deployment);
   if (spec == nullptr) return;
-  Default(*spec, "replicas", 1);
-  Default(*spec, "revisionHistoryLimit", 10);
-  Default(*spec, "progressDeadlineSeconds", 600);
-  Default(*spec, "strategy", Json::object());
+  SetDefault(*spec, "replicas", 1);
+  SetDefault(*spec, "revisionHistoryLimit", 10);
+  SetDefault(*spec, "progressDeadlineSeconds", 600);
+  SetDefault(*spec, "strategy", Json::object());
   Json& strategy = (*spec)["strategy"];
-  Default(strategy, "type", "RollingUpdate");
+  SetDefault(strategy, "type", "RollingUpdate");
   if (strategy["type"] == "RollingUpdate") {
-    Default(strategy, "rollingUpdate", Json::object());
-    Default(strategy["rollingUpdate"], "maxUnavailable", "25%");
-    Default(strategy["rollingUpdate"], "maxSurge", "25%");
+    SetDefault(strategy, "rollingUpdate", Json::object());
+    SetDefault(strategy["rollingUpdate"], "maxUnavailable", "25%");
+    SetDefault(strategy["rollingUpdate"], "maxSurge", "25%");
   }
   DefaultTemplate(*spec);
 }
@@ -60,7 +56,7 @@ void DeploymentDefaults(Json& deployment) {
 void ReplicaSetDefaults(Json& set) {
   Json* spec = SpecOf(set);
   if (spec == nullptr) return;
-  Default(*spec, "replicas", 1);
+  SetDefault(*spec, "replicas", 1);
   DefaultTemplate(*spec);
 }
 

@@ -18,13 +18,13 @@ using kube::Json;
 // Enough to tell what was wrong; few enough that a hostile body makes no long answer.
 constexpr std::size_t kMaxUnknownFields = 16;
 
-std::string_view Trim(std::string_view text) {
+std::string_view TrimLine(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\n')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\n')) text.remove_suffix(1);
   return text;
 }
 
-std::string Shown(const Json& value) {
+std::string ShownValue(const Json& value) {
   std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
   if (text.size() > 64) text = text.substr(0, 60) + "...";
   return text;
@@ -34,10 +34,10 @@ std::unexpected<base::Error> WrongType(const std::string& path, std::string_view
                                        const Json& value) {
   return Fail(ErrorKind::kInvalidArgument,
               fmt::format("json: cannot unmarshal {} {} into field {} of type {}",
-                          value.type_name(), Shown(value), path, wanted));
+                          value.type_name(), ShownValue(value), path, wanted));
 }
 
-std::uint32_t ParseNumber(std::string_view text) {
+std::uint32_t ReadNumber(std::string_view text) {
   std::uint32_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   CHECK(error == std::errc() && end == text.data() + text.size() && number > 0,
@@ -84,7 +84,7 @@ class PathScope {
 Schema::Schema(std::string_view text) {
   while (!text.empty()) {
     const std::size_t end = std::min(text.find('\n'), text.size());
-    const std::string_view line = Trim(text.substr(0, end));
+    const std::string_view line = TrimLine(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
     if (line.empty()) continue;
     const std::size_t colon = line.find(':');
@@ -92,9 +92,9 @@ Schema::Schema(std::string_view text) {
     const int index = StructIndex(line.substr(0, colon));
     defined_[static_cast<std::size_t>(index)] = true;
     std::string_view fields = line.substr(colon + 1);
-    while (!Trim(fields).empty()) {
+    while (!TrimLine(fields).empty()) {
       const std::size_t comma = std::min(fields.find(','), fields.size());
-      const std::string_view field = Trim(fields.substr(0, comma));
+      const std::string_view field = TrimLine(fields.substr(0, comma));
       fields.remove_prefix(std::min(comma + 1, fields.size()));
       ParseField(field, index);
     }
@@ -116,9 +116,9 @@ void Schema::ParseField(std::string_view text, int index) {
   const std::size_t slash = numbers.find('/');
   Number number{0, 0};
   if (slash == std::string_view::npos) {
-    number.second = ParseNumber(numbers);
+    number.second = ReadNumber(numbers);
   } else {
-    number = {ParseNumber(numbers.substr(0, slash)), ParseNumber(numbers.substr(slash + 1))};
+    number = {ReadNumber(numbers.substr(0, slash)), ReadNumber(numbers.substr(slash + 1))};
     fields.embedded.insert(number.first);
   }
   const bool fresh = fields.by_number.emplace(number, std::pair(name, type)).second;
@@ -230,7 +230,7 @@ base::Result<bool> Schema::Visit(int index, Json& value, std::string& path, Find
         return Fail(ErrorKind::kInvalidArgument,
                     fmt::format("{}: quantities must match the regular expression "
                                 "'^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$', not {}",
-                                path, Shown(value)));
+                                path, ShownValue(value)));
       }
       value = quantity->ToString();
       return true;

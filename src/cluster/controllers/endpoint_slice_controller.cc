@@ -18,12 +18,12 @@ using kube::ObjectPtr;
 using kube::StringAt;
 
 const std::string kServiceName = "kubernetes.io/service-name";
-const std::string kManagedBy = "endpointslice.kubernetes.io/managed-by";
-const std::string kManager = "endpointslice-controller.k8s.io";
+const std::string kSliceManagedBy = "endpointslice.kubernetes.io/managed-by";
+const std::string kSliceManager = "endpointslice-controller.k8s.io";
 constexpr std::size_t kMaxEndpoints = 100;
 
 bool IsOurs(const Json& slice) {
-  return LabelOf(slice, kManagedBy) == kManager;
+  return LabelOf(slice, kSliceManagedBy) == kSliceManager;
 }
 
 Json EndpointOf(const ServiceEndpoint& endpoint) {
@@ -100,7 +100,7 @@ kube::Reconciler::Outcome EndpointSliceController::Reconcile(const kube::ObjectN
   const Json& own_labels = At(service->json(), "metadata.labels");
   Json labels = own_labels.is_object() ? own_labels : Json::object();
   labels[kServiceName] = key.name;
-  labels[kManagedBy] = kManager;
+  labels[kSliceManagedBy] = kSliceManager;
   if (IsHeadless(service->json())) labels["service.kubernetes.io/headless"] = "";
 
   // First pass: each slice keeps those of its endpoints that are still wanted, as they are now.

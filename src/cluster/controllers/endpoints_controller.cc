@@ -15,8 +15,8 @@ using kube::Json;
 using kube::ObjectPtr;
 using kube::StringAt;
 
-const std::string kManagedBy = "endpoints.kubernetes.io/managed-by";
-const std::string kManager = "endpoint-controller";
+const std::string kEndpointsManagedBy = "endpoints.kubernetes.io/managed-by";
+const std::string kEndpointsManager = "endpoint-controller";
 const std::string kHeadless = "service.kubernetes.io/headless";
 const std::string kOverCapacity = "endpoints.kubernetes.io/over-capacity";
 // Kubernetes' bound; slices have the rest.
@@ -85,7 +85,8 @@ kube::Reconciler::Outcome EndpointsController::Reconcile(const kube::ObjectName&
   const ObjectPtr current = endpoints_.Get(key.ns, key.name);
   if (service == nullptr) {
     if (current != nullptr &&
-        (vanished_.contains(key) || LabelOf(current->json(), kManagedBy) == kManager)) {
+        (vanished_.contains(key) ||
+         LabelOf(current->json(), kEndpointsManagedBy) == kEndpointsManager)) {
       const auto deleted =
           informers_.api().Delete(kube::kEndpoints, key.ns, key.name, {.uid = current->uid()});
       if (!deleted && deleted.error().kind() != ErrorKind::kNotFound) {
@@ -102,7 +103,7 @@ kube::Reconciler::Outcome EndpointsController::Reconcile(const kube::ObjectName&
   Json subsets = SubsetsOf(endpoints, PublishesNotReady(service->json()));
   const Json& own_labels = At(service->json(), "metadata.labels");
   Json labels = own_labels.is_object() ? own_labels : Json::object();
-  labels[kManagedBy] = kManager;
+  labels[kEndpointsManagedBy] = kEndpointsManager;
   if (IsHeadless(service->json())) labels[kHeadless] = "";
 
   Json object = current != nullptr

@@ -47,7 +47,7 @@ std::int64_t PhaseRank(const Json& pod) {
   return phase == "Running" ? 2 : phase == "Unknown" ? 1 : 0;
 }
 
-std::int64_t NumberOf(const std::string& text) {
+std::int64_t DeletionCost(const std::string& text) {
   std::int64_t value = 0;
   std::from_chars(text.data(), text.data() + text.size(), value);
   return value;
@@ -88,7 +88,7 @@ Value ValueOf(const kube::Object& pod, const std::map<std::string, std::int64_t>
       .assigned = !node.empty(),
       .phase = PhaseRank(json),
       .ready = PodReady(json),
-      .cost = NumberOf(cost),
+      .cost = DeletionCost(cost),
       .crowding = node.empty() || crowd == per_node.end() ? 0 : -crowd->second,
       .ready_age = ready == nullptr ? 0 : nanoseconds(kube::TimeAt(*ready, "lastTransitionTime")),
       .restarts = -Restarts(json),

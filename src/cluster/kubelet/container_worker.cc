@@ -20,8 +20,8 @@ namespace {
 
 const Json kNoManifest = Json::object();
 
-constexpr base::Duration kFirstRetry = std::chrono::seconds(1);
-constexpr base::Duration kMostRetry = std::chrono::seconds(60);
+constexpr base::Duration kContainerFirstRetry = std::chrono::seconds(1);
+constexpr base::Duration kContainerMostRetry = std::chrono::seconds(60);
 constexpr base::Duration kPullAgain = std::chrono::seconds(10);
 // ErrImagePull is shown for this long before it turns into ImagePullBackOff.
 constexpr base::Duration kPullErrorShown = std::chrono::seconds(1);
@@ -116,8 +116,9 @@ void ContainerWorker::WaitToRetry(const char* reason, std::string message, base:
 }
 
 base::Duration ContainerWorker::NextRetryDelay() {
-  retry_delay_ =
-      retry_delay_ == base::Duration::zero() ? kFirstRetry : std::min(2 * retry_delay_, kMostRetry);
+  retry_delay_ = retry_delay_ == base::Duration::zero()
+                     ? kContainerFirstRetry
+                     : std::min(2 * retry_delay_, kContainerMostRetry);
   return retry_delay_;
 }
 
@@ -210,7 +211,7 @@ void ContainerWorker::HandleStartFailure(const ContainerId& id, const base::Erro
   image_ = kube::StringAt(Manifest(), "image");
   Ended(ContainerExit{128, 0, false, context_.WallNow(), context_.WallNow()}, "StartError",
         message);
-  if (MayRestart()) WaitToRetry("RunContainerError", message, kFirstRetry);
+  if (MayRestart()) WaitToRetry("RunContainerError", message, kContainerFirstRetry);
 }
 
 void ContainerWorker::Began(ContainerState state, const std::string& image, const Image& resolved) {

@@ -17,8 +17,8 @@ using kube::Json;
 namespace {
 
 constexpr const char* kLeaseNamespace = "kube-node-lease";
-constexpr base::Duration kFirstRetry = std::chrono::milliseconds(50);
-constexpr base::Duration kMostRetry = std::chrono::seconds(7);
+constexpr base::Duration kNodeFirstRetry = std::chrono::milliseconds(50);
+constexpr base::Duration kNodeMostRetry = std::chrono::seconds(7);
 
 struct NodeCondition {
   const char* type;
@@ -55,7 +55,7 @@ NodeAgent::NodeAgent(const KubeletContext& context)
       [this, alive = alive_](const kube::ObjectPtr& before, const kube::ObjectPtr& after) {
         if (!*alive || after != nullptr || before->name() != context_.options.node_name) return;
         if (registered_ && !register_timer_.armed())
-          register_timer_.Set(kFirstRetry, [this] { Register(); });
+          register_timer_.Set(kNodeFirstRetry, [this] { Register(); });
       });
 }
 
@@ -66,8 +66,9 @@ NodeAgent::~NodeAgent() {
 void NodeAgent::Register() {
   const base::Result<> done = EnsureNode();
   if (!done) {
-    retry_delay_ = retry_delay_ == base::Duration::zero() ? kFirstRetry
-                                                          : std::min(2 * retry_delay_, kMostRetry);
+    retry_delay_ = retry_delay_ == base::Duration::zero()
+                       ? kNodeFirstRetry
+                       : std::min(2 * retry_delay_, kNodeMostRetry);
     base::LogWarning("kubelet", "node not registered",
                      {{"node", context_.options.node_name}, {"error", done.error().ToString()}});
     register_timer_.Set(retry_delay_, [this] { Register(); });
@@ -171,7 +172,7 @@ void NodeAgent::RenewStatus() {
   if (node == nullptr) return;
   if (const base::Result<> written = WriteStatus(*node); !written) {
     base::LogWarning("kubelet", "node status not written", {{"error", written.error().ToString()}});
-    status_timer_.Set(kMostRetry, [this] { RenewStatus(); });
+    status_timer_.Set(kNodeMostRetry, [this] { RenewStatus(); });
   }
 }
 

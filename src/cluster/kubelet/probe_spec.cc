@@ -15,7 +15,7 @@ using kube::Json;
 namespace {
 
 // Longer periods and delays are cut: virtual and real time must not overflow.
-constexpr std::int64_t kMostSeconds = 1 << 30;
+constexpr std::int64_t kMostProbeSeconds = 1 << 30;
 
 base::Result<std::uint16_t> PortOf(const Json& port, const Json& container) {
   std::int64_t number = 0;
@@ -44,7 +44,7 @@ std::chrono::seconds SecondsAt(const Json& value, const char* field, std::int64_
   std::int64_t seconds = kube::IntAt(value, field, fallback);
   // 0 means 'not set' where at least 1 is asked for, as the API server defaults it.
   if (seconds < least) seconds = fallback;
-  return std::chrono::seconds(std::min(seconds, kMostSeconds));
+  return std::chrono::seconds(std::min(seconds, kMostProbeSeconds));
 }
 
 }  // namespace
@@ -102,7 +102,7 @@ ProbeSpec ParseProbe(const Json& json, const Json& container, const std::string&
   spec.failure_threshold = kube::IntAt(json, "failureThreshold", 3);
   if (spec.failure_threshold < 1) spec.failure_threshold = 3;
   if (const std::int64_t grace = kube::IntAt(json, "terminationGracePeriodSeconds", -1); grace >= 0)
-    spec.termination_grace_seconds = std::min(grace, kMostSeconds);
+    spec.termination_grace_seconds = std::min(grace, kMostProbeSeconds);
   return spec;
 }
 

@@ -13,8 +13,8 @@ using kube::Json;
 
 namespace {
 
-constexpr base::Duration kFirstRetry = std::chrono::milliseconds(100);
-constexpr base::Duration kMostRetry = std::chrono::seconds(10);
+constexpr base::Duration kStatusFirstRetry = std::chrono::milliseconds(100);
+constexpr base::Duration kStatusMostRetry = std::chrono::seconds(10);
 
 // Somebody waits for this change: controllers, endpoints, a person at a terminal.
 bool IsUrgent(const Json& before, const Json& after) {
@@ -78,7 +78,7 @@ bool StatusWriter::Offer(kube::ObjectPtr& pod, const Json& status, bool urgent) 
     return true;
   }
   // A pod that is gone is tried again too: the watch is about to say so, and then nobody asks.
-  retry_delay_ = retrying ? std::min(2 * retry_delay_, kMostRetry) : kFirstRetry;
+  retry_delay_ = retrying ? std::min(2 * retry_delay_, kStatusMostRetry) : kStatusFirstRetry;
   if (!written && written.error().kind() != ErrorKind::kNotFound) {
     base::LogWarning(
         "kubelet", "pod status not written",

@@ -40,7 +40,7 @@ constexpr std::size_t kBufferBytes = 64 << 10;
 constexpr std::uint64_t kSpliceAfterBytes = 512 << 10;
 constexpr int kPipeBytes = 256 << 10;
 constexpr milliseconds kConnectTimeout{5'000};
-constexpr milliseconds kFirstRetry{200};
+constexpr milliseconds kListenFirstRetry{200};
 constexpr milliseconds kLastRetry{30'000};
 
 struct Backend {
@@ -355,7 +355,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
       });
       return;
     }
-    retry_ = kFirstRetry;
+    retry_ = kListenFirstRetry;
     Tell({});
     asio::co_spawn(
         strand_,
@@ -456,7 +456,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   const ForwardTarget listen_;
   const std::shared_ptr<ConnectionBudget> budget_;
   const std::function<void(base::Result<>)> on_listening_;
-  milliseconds retry_ = kFirstRetry;
+  milliseconds retry_ = kListenFirstRetry;
   std::uint64_t generation_ = 0;
   bool stopped_ = false;
   std::vector<std::weak_ptr<Connection>> connections_;
