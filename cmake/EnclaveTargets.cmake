@@ -22,8 +22,10 @@ endif()
 # the files beside them by their suffix: _test.cc into NAME_test, _bench.cc into NAME_bench, each _fuzz.cc
 # into a fuzzer of its own.
 #
-# The target enclave_checks is all of the tests and fuzzers.
+# The target enclave_checks is all of the tests and fuzzers, enclave_programs all of the benchmarks and tools
+# that no test runs.
 add_custom_target(enclave_checks)
+add_custom_target(enclave_programs)
 
 function(enclave_library name)
   cmake_parse_arguments(ARG "" "" "DEPS" ${ARGN})
@@ -55,6 +57,8 @@ function(enclave_library name)
   if(benches)
     add_executable(${name}_bench ${benches})
     target_link_libraries(${name}_bench PRIVATE ${name} benchmark::benchmark_main)
+    enclave_precompile(${name}_bench enclave_pch)
+    add_dependencies(enclave_programs ${name}_bench)
   endif()
   if(ENCLAVE_FUZZ)
     foreach(fuzzer ${fuzzers})

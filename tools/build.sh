@@ -13,7 +13,8 @@ fi
 export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 CCACHE_SLOPPINESS=pch_defines,time_macros
 
 mkdir -p "$dir"
-if [[ ! -f $dir/build.ninja ]]; then
+# A preset that changed reaches build directories that are already there.
+if [[ ! -f $dir/build.ninja || CMakePresets.json -nt $dir/build.ninja ]]; then
   cmake --preset "$preset" >"$dir/configure.log" 2>&1 || {
     cat "$dir/configure.log" >&2
     printf 'enclave: cannot configure the build (preset %s); the lines above say why\n' "$preset" >&2
@@ -21,22 +22,23 @@ if [[ ! -f $dir/build.ninja ]]; then
   }
 fi
 
-if [[ -t 2 && -z ${CI:-} ]]; then
-  NINJA_STATUS="enclave: building $preset %f/%t, %es  " ninja -C "$dir" --quiet "$@" 2>&1 >/dev/null ||
-    { NINJA_STATUS='' ninja -C "$dir" "$@" >&2; exit 1; }
-  exit 0
-fi
-NINJA_STATUS='[%f/%t] ' ninja -C "$dir" "$@" 2>&1 | {
+# One line that is drawn again on a terminal, a line per tenth of the work elsewhere.
+terminal=''
+[[ -t 2 && -z ${CI:-} ]] && terminal=1
+NINJA_STATUS='[%f/%t %es] ' ninja -C "$dir" "$@" 2>&1 | {
   shown=-1
   while IFS= read -r line; do
-    if [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]]; then
-      tenth=$((BASH_REMATCH[1] * 10 / BASH_REMATCH[2]))
-      if ((tenth != shown)); then
-        printf 'enclave: building %s %s/%s\n' "$preset" "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" >&2
-        shown=$tenth
+    if [[ $line =~ ^\[([0-9]+)/([0-9]+)\ ([0-9]+) ]]; then
+      done=${BASH_REMATCH[1]} all=${BASH_REMATCH[2]} seconds=${BASH_REMATCH[3]}
+      if [[ $terminal ]]; then
+        printf '\r\033[Kenclave: building %s %s/%s, %s s' "$preset" "$done" "$all" "$seconds" >&2
+      elif ((done * 10 / all != shown)); then
+        shown=$((done * 10 / all))
+        printf 'enclave: building %s %s/%s\n' "$preset" "$done" "$all" >&2
       fi
     elif [[ $line != 'ninja: Entering'* && $line != 'ninja: no work'* ]]; then
-      printf '%s\n' "$line" >&2
+      printf '%s%s\n' "${terminal:+$'\r\033[K'}" "$line" >&2
     fi
   done
+  [[ -z $terminal ]] || printf '\r\033[K' >&2
 }

@@ -46,7 +46,8 @@ gtest() {
   shift 2
   [[ -n $filter ]] && set -- "$@" --gtest_filter="*$filter*"
   local began=$SECONDS
-  "$program" --gtest_color=no "$@" >"$logs/$name.log" 2>&1 </dev/null 9>&-
+  # A program that hangs is a failure that says so (exit code 124).
+  timeout -k 30 "${ENCLAVE_TEST_TIMEOUT_S:-1200}" "$program" --gtest_color=no "$@" >"$logs/$name.log" 2>&1 </dev/null 9>&-
   printf '%s %s\n' "$?" "$((SECONDS - began))" >"$logs/$name.exit"
 }
 # gtest_filtered NAME SUITES PROGRAM ARGUMENT...: the same for the tests of SUITES only.
@@ -125,16 +126,29 @@ fuzz() {
     -max_len=4096 -print_final_stats=1 -artifact_prefix="$findings/" "$findings/corpus"
 }
 canary_dies() {
-  if fuzz "$1" 60; then
-    echo 'the canary lived: the fuzzers find nothing, not even a planted bug'
-    return 1
-  fi
+  local findings=$logs/fuzz-$(basename "$1")
+  rm -f "$findings"/crash-*
+  fuzz "$1" 60
+  # libFuzzer's own exit code for a crash, and the input that caused it.
+  [[ $? == 77 && -n $(find "$findings" -name 'crash-*' -print -quit) ]] && return 0
+  echo 'the canary lived: the fuzzers find nothing, not even a planted bug'
+  return 1
 }
 fuzz_program() {  # src/kube/selector_fuzz.cc -> build/fuzz/src/kube/enclave_kube_selector_fuzz
   local folder
   folder=$(dirname "$1")
   printf 'build/fuzz/%s/enclave_%s_%s' "$folder" "$(sed 's,^src/,,; s,/,_,g' <<<"$folder")" "$(basename "$1" .cc)"
 }
+
+# Interrupted: what was started ends as well.
+interrupted() {
+  trap - INT TERM
+  local job
+  for job in $(jobs -p); do kill $(cat "/proc/$job/task/$job/children") "$job"; done 2>/dev/null
+  wait
+  exit 130
+}
+trap interrupted INT TERM
 
 # Read as a whole before it runs, so that an edit meanwhile changes nothing.
 main() {
@@ -154,21 +168,30 @@ if build fuzz enclave_checks; then
   unit .asan "${programs[@]}"
   if [[ -z $filter && -z $quick ]]; then
     stage 'fuzzers'
+    # Side by side on all cores; each leaves its exit code.
+    names=()
     while read -r source kind; do
       [[ -z $source || $source == \#* ]] && continue
       program=$(fuzz_program "$source")
-      if [[ $kind == canary ]]; then
-        check "fuzz-canary" canary_dies "$program"
-      else
-        check "fuzz-$(basename "$program")" fuzz "$program" "${ENCLAVE_FUZZ_SECONDS:-3}"
-      fi
+      name=fuzz-$(basename "$program")
+      names+=("$name")
+      {
+        if [[ $kind == canary ]]; then canary_dies "$program"; else fuzz "$program" "${ENCLAVE_FUZZ_SECONDS:-3}"; fi
+        echo "$?" >"$logs/$name.exit"
+      } >"$logs/$name.log" 2>&1 9>&- &
+      if (($(jobs -rp | wc -l) >= jobs)); then wait -n; fi
     done <tools/fuzzers.txt
+    wait
+    for name in "${names[@]}"; do
+      if [[ $(<"$logs/$name.exit") == 0 ]]; then pass; else tail -n 60 "$logs/$name.log"; fail "$name"; fi
+    done
+    printf '%s fuzzers\n' "${#names[@]}"
   fi
 fi
 [[ -n $quick ]] && finish
 
-# Where threads meet; everything else runs on one.
-threaded=(enclave_net_test enclave_cluster_store_test)
+# Where threads meet: the loops of net, the store's writer, the API server between them.
+threaded=(enclave_net_test enclave_cluster_store_test enclave_cluster_api_test)
 stage 'build with the thread sanitizer'
 if build tsan "${threaded[@]}"; then
   stage 'unit tests of the threaded parts'
@@ -177,10 +200,11 @@ if build tsan "${threaded[@]}"; then
 fi
 
 stage 'build of the program'
-if build release enclave enclave-shim enclave-testweb enclave_sim_test enclave_system_test; then
+if build release enclave enclave-shim enclave-testweb enclave_sim_test enclave_system_test enclave_programs; then
   stage 'simulation'
   mapfile -t programs < <(find build/release/sim -name '*_test' -type f -perm -u+x | sort)
   unit .release "${programs[@]}"
+  if [[ $slow ]]; then check simulation-million build/release/sim/enclave_sim_run --steps 1000000; fi
 
   # The system tests wait more than they compute, so clang-tidy runs beside them.
   stage 'the whole, with kubectl; clang-tidy beside it'

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# tools/tidy.sh: clang-tidy over the product's sources, on all cores. A source that passed is not looked at again until
-# it, a header of ours that it includes, or .clang-tidy changes: what passed is remembered by content, beyond this
+# tools/tidy.sh: clang-tidy over the product's sources, on all cores. A unit that passed is not looked at again until
+# a file of ours that it reads, or .clang-tidy, changes: what passed is remembered by content, beyond this
 # checkout. Needs a built build/release, whose dependencies tell which headers a source includes.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,34 +10,41 @@ mkdir -p "$passed"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# source, then every header of ours it includes, one line each source
+# Of each unit that is compiled: the file given to the compiler, then every file of ours that it reads.
 ninja -C build/release -t deps 2>/dev/null | awk -v root="$PWD/" '
-  /^[^ ]/ { if (line != "") print line; line = "" }
-  /^ / {
+  function flush() { if (unit != "" && line != "") print unit line }
+  /^[^ ]/ {
+    flush()
+    line = ""; unit = $1; sub(/\.o:$/, "", unit); unit = "build/release/" unit
+    # A file that stands for a folder is compiled under its own name, any other beside it.
+    if (unit !~ /\/Unity\//) unit = ""
+    skip = $1 ~ /(_test|_bench|_fuzz|_pch)\.dir\// || $1 !~ /^(src|sim)\//
+    if (skip) unit = ""
+  }
+  /^ / && !skip {
     path = $1
     if (path !~ /^\//) path = root "build/release/" path
     while (sub(/\/[^\/]+\/\.\.\//, "/", path)) {}
     if (index(path, root) != 1) next
     path = substr(path, length(root) + 1)
-    if (path ~ /^(src|sim|tests)\//) line = line == "" ? path : line " " path
+    if (path !~ /^(src|sim)\//) next
+    if (unit == "") unit = path
+    line = line " " path
   }
-  END { if (line != "") print line }' | sort -u >"$work/deps"
+  END { flush() }' | sort -u >"$work/deps"
 
 common=$({ cat .clang-tidy; clang-tidy-19 --version; } | sha256sum | cut -c1-16)
 : >"$work/todo"
 count=0
-while read -r source headers; do
-  case $source in
-    *_test.cc | *_bench.cc | *_fuzz.cc | tests/* | *.h) continue ;;
-  esac
-  [[ -f $source ]] || continue
+while read -r unit files; do
+  [[ -f $unit ]] || continue
   count=$((count + 1))
   # shellcheck disable=SC2086  # a list of paths without spaces
-  key=$(cat $source $headers 2>/dev/null | sha256sum | cut -c1-40)-$common
-  [[ -e $passed/$key ]] || printf '%s %s\n' "$source" "$key" >>"$work/todo"
+  key=$(cat $files 2>/dev/null | sha256sum | cut -c1-40)-$common
+  [[ -e $passed/$key ]] || printf '%s %s\n' "$unit" "$key" >>"$work/todo"
 done <"$work/deps"
 ((count > 0)) || { echo "tidy: build/release is not built" >&2; exit 1; }
-printf 'tidy: %s of %s sources changed since they passed\n' "$(wc -l <"$work/todo")" "$count"
+printf 'tidy: %s of %s units changed since they passed\n' "$(wc -l <"$work/todo")" "$count"
 
 check() {
   if clang-tidy-19 -p build/release --quiet "$1" >"$work/$2.out" 2>&1; then

@@ -16,8 +16,8 @@ struct KubectlProgram {
 };
 
 // One per minor version, oldest first: Debian's own (fetched as a package and unpacked aside, since
-// its installation excludes others), what is on the PATH or came with the Google Cloud SDK, and a new
-// one out of an npm package.
+// its installation excludes others), what is on the PATH or came with the Google Cloud SDK, and a
+// new one out of an npm package.
 const std::vector<KubectlProgram>& FindKubectls();
 
 class Kubectl {
