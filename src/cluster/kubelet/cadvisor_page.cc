@@ -42,6 +42,21 @@ double Seconds(base::WallTime time) {
 
 }  // namespace
 
+void CadvisorPage::AddKilled(const SampledContainer& container, std::int64_t oom_kills) {
+  killed_.emplace_back(container, oom_kills);
+}
+
+void CadvisorPage::AddPod(const PodCpuTime& pod, std::int64_t memory_bytes) {
+  groups_.push_back(
+      {fmt::format("id=\"/kubepods/pod{}\",namespace=\"{}\",pod=\"{}\"", EscapedLabel(pod.uid),
+                   EscapedLabel(pod.ns), EscapedLabel(pod.pod)),
+       pod.cpu_time, memory_bytes});
+}
+
+void CadvisorPage::SetNode(std::chrono::nanoseconds cpu_time, std::int64_t memory_bytes) {
+  groups_.push_back({"id=\"/\"", cpu_time, memory_bytes});
+}
+
 std::string CadvisorPage::Render() const {
   std::string out;
   const auto line = std::back_inserter(out);
@@ -64,10 +79,18 @@ std::string CadvisorPage::Render() const {
                    LabelsOf(sample.container),
                    std::chrono::duration<double>(sample.cpu_time).count());
   }
+  for (const Group& group : groups_) {
+    fmt::format_to(line, "container_cpu_usage_seconds_total{{{},cpu=\"total\"}} {:.6f}\n",
+                   group.labels, std::chrono::duration<double>(group.cpu_time).count());
+  }
   const auto memory = [](const CadvisorSample& sample) {
     return Text(fmt::format("{}", sample.memory_bytes));
   };
   family("container_memory_working_set_bytes", "gauge", "Current working set in bytes.", memory);
+  for (const Group& group : groups_) {
+    fmt::format_to(line, "container_memory_working_set_bytes{{{}}} {}\n", group.labels,
+                   group.memory_bytes);
+  }
   family("container_memory_rss", "gauge", "Size of RSS in bytes.", memory);
   family("container_memory_usage_bytes", "gauge", "Current memory usage in bytes.", memory);
   family("container_spec_memory_limit_bytes", "gauge", "Memory limit for the container.",
@@ -85,6 +108,9 @@ std::string CadvisorPage::Render() const {
   family("container_oom_events_total", "counter",
          "Count of out of memory events observed for the container.",
          [](const CadvisorSample& sample) { return Text(fmt::format("{}", sample.oom_kills)); });
+  for (const auto& [container, oom_kills] : killed_) {
+    fmt::format_to(line, "container_oom_events_total{{{}}} {}\n", LabelsOf(container), oom_kills);
+  }
   family("container_start_time_seconds", "gauge",
          "Start time of the container since unix epoch in seconds.",
          [](const CadvisorSample& sample) {

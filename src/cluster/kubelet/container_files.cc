@@ -58,6 +58,7 @@ std::string EncodeShimSpec(const ShimSpec& spec) {
     Put(out, "mount-source", mount.source);
     Put(out, "mount-target", mount.target);
     Put(out, "mount-mode", mount.read_only ? "ro" : "rw");
+    if (mount.optional) Put(out, "mount-optional", "yes");
   }
   for (const std::string& cgroup : spec.cgroups) Put(out, "cgroup", cgroup);
   Put(out, "log-directory", spec.log_directory);
@@ -95,11 +96,13 @@ std::optional<ShimSpec> DecodeShimSpec(std::string_view text) {
     } else if (key == "cwd") {
       spec.working_directory = value;
     } else if (key == "mount-source") {
-      spec.mounts.push_back({value, "", false});
-    } else if (key == "mount-target" || key == "mount-mode") {
+      spec.mounts.push_back({value, "", false, false});
+    } else if (key == "mount-target" || key == "mount-mode" || key == "mount-optional") {
       if (spec.mounts.empty()) return std::nullopt;
       if (key == "mount-target") {
         spec.mounts.back().target = value;
+      } else if (key == "mount-optional") {
+        spec.mounts.back().optional = value == "yes";
       } else {
         spec.mounts.back().read_only = value == "ro";
       }

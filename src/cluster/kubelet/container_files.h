@@ -17,6 +17,7 @@ struct ShimMount {
   std::string source;
   std::string target;
   bool read_only = false;
+  bool optional = false;  // when it cannot be made, that is a warning
   bool operator==(const ShimMount&) const = default;
 };
 

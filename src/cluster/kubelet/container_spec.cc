@@ -52,12 +52,11 @@ base::Result<ContainerSpec> BuildContainerSpec(const KubeletContext& context,
   spec.working_directory = kube::StringAt(container, "workingDir");
   ASSIGN_OR_RETURN(spec.mounts, volumes.MountsOf(container, environment));
   spec.mounts.insert(spec.mounts.end(), own_mounts.begin(), own_mounts.end());
-  // Not the default path: to mount there would cover the machine's /dev for every container.
   const std::string& message_path = kube::StringAt(container, "terminationMessagePath");
-  if (!message_path.empty() && message_path != "/dev/termination-log") {
+  if (!message_path.empty()) {
     ASSIGN_OR_RETURN(std::string file, context.ports.volumes.TerminationMessageFile(
                                            pod.uid(), id.container, id.attempt));
-    spec.mounts.push_back(Mount{std::move(file), message_path, false});
+    spec.mounts.push_back(Mount{std::move(file), message_path, false, /*optional=*/true});
   }
   spec.cpu_millis = Quantity::At(container, "resources.limits.cpu").MilliValue();
   spec.cpu_request_millis = Quantity::At(container, "resources.requests.cpu",

@@ -1,6 +1,7 @@
 #include "cluster/kubelet/container_worker.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <csignal>
@@ -29,6 +30,8 @@ constexpr base::Duration kPullErrorShown = std::chrono::seconds(1);
 constexpr base::Duration kLeastAfterHook = std::chrono::seconds(2);
 constexpr base::Duration kPostStartTimeout = std::chrono::minutes(10);
 constexpr base::Duration kKillAgain = std::chrono::seconds(5);
+// How often Kubernetes looks at a pod that waits, and tells of it each time.
+constexpr base::Duration kBackOffToldEvery = std::chrono::seconds(10);
 
 }  // namespace
 
@@ -39,6 +42,7 @@ ContainerWorker::ContainerWorker(const KubeletContext& context, ContainerOwner& 
       kind_(kind),
       name_(std::move(name)),
       retry_(context.executor()),
+      back_off_told_(context.executor()),
       kill_timer_(context.executor()) {}
 
 ContainerWorker::~ContainerWorker() = default;
@@ -88,15 +92,12 @@ void ContainerWorker::Run() {
   if (ended()) {
     const base::Duration left = backoff_.Remaining(ended_at_, context_.Now());
     if (left > base::Duration::zero()) {
-      if (waiting_reason_ != "CrashLoopBackOff") {
-        Event("Warning", "BackOff",
-              fmt::format("Back-off restarting failed container {} in pod {}", name_,
-                          PodMark(owner_.pod())));
-      }
+      const bool news = waiting_reason_ != "CrashLoopBackOff";
       WaitToRetry("CrashLoopBackOff",
                   fmt::format("back-off {} restarting failed container={} pod={}",
                               GoDuration(backoff_.delay()), name_, PodMark(owner_.pod())),
                   left);
+      if (news) TellOfBackOff();
       return;
     }
   }
@@ -113,6 +114,21 @@ void ContainerWorker::WaitToRetry(const char* reason, std::string message, base:
   waiting_reason_ = reason;
   waiting_message_ = std::move(message);
   retry_.Set(delay, [this] { owner_.ContainerChanged(); });
+}
+
+void ContainerWorker::TellOfBackOff() {
+  if (!retry_.armed()) return;
+  if (waiting_reason_ == "CrashLoopBackOff") {
+    Event("Warning", "BackOff",
+          fmt::format("Back-off restarting failed container {} in pod {}", name_,
+                      PodMark(owner_.pod())));
+  } else if (waiting_reason_ == "ImagePullBackOff") {
+    Event("Normal", "BackOff", fmt::format("Back-off pulling image \"{}\"", refused_image_));
+    Event("Warning", "Failed", "Error: ImagePullBackOff");
+  } else {
+    return;
+  }
+  back_off_told_.Set(kBackOffToldEvery, [this] { TellOfBackOff(); });
 }
 
 base::Duration ContainerWorker::NextRetryDelay() {
@@ -139,11 +155,10 @@ bool ContainerWorker::ResolveImage(Image& image) {
   if (waiting_reason_ == "ErrImagePull") {
     const std::string cause = std::move(waiting_message_);
     const base::Duration delay = retry_delay_ - kPullErrorShown;
-    Event("Normal", "BackOff", fmt::format("Back-off pulling image \"{}\"", name));
-    Event("Warning", "Failed", "Error: ImagePullBackOff");
     refused_image_ = name;
     WaitToRetry("ImagePullBackOff",
                 fmt::format("Back-off pulling image \"{}\": ErrImagePull: {}", name, cause), delay);
+    TellOfBackOff();
     return false;
   }
   base::Result<Image> resolved = context_.ports.images.Resolve(name);
@@ -187,8 +202,24 @@ void ContainerWorker::TryStart() {
     HandleStartFailure(id, state.error());
     return;
   }
+  const std::string mounts_refused = state->mounts_refused;
   Began(std::move(*state), image_name, image);
+  if (!mounts_refused.empty()) TellOfMissingMounts(*spec, mounts_refused);
   context_.ports.volumes.TrimLogs(spec->log_directory, id.attempt - 1);
+}
+
+void ContainerWorker::TellOfMissingMounts(const ContainerSpec& spec, const std::string& why) {
+  if (told_of_mounts_) return;
+  told_of_mounts_ = true;
+  std::vector<std::string> places;
+  for (const Mount& mount : spec.mounts)
+    if (!mount.optional) places.push_back(fmt::format("{} is at {}", mount.target, mount.source));
+  Event("Warning", "FailedMount",
+        fmt::format("Container {} runs without its volumes at their paths, because this machine "
+                    "gives it no mounts of its own: {}. {}. Run the enclave as root, or allow "
+                    "user namespaces (sysctl user.max_user_namespaces, "
+                    "kernel.unprivileged_userns_clone)",
+                    name_, why, fmt::join(places, ", ")));
 }
 
 void ContainerWorker::HandleStartFailure(const ContainerId& id, const base::Error& error) {
@@ -300,12 +331,10 @@ void ContainerWorker::Stop(base::Duration grace, const std::string& why) {
   retry_.Cancel();
   if (!running()) return;
   const base::MonoTime until = context_.Now() + grace;
-  if (stopping_) {
-    if (until >= kill_at_) return;
-    kill_at_ = until;
-  } else {
+  if (stopping_ && until >= stop_by_) return;
+  stop_by_ = until;
+  if (!stopping_) {
     stopping_ = true;
-    kill_at_ = until;
     // The probes' last words stay: it is as ready as it was until it is gone.
     probes_.reset();
     hook_.reset();
@@ -326,19 +355,29 @@ void ContainerWorker::Stop(base::Duration grace, const std::string& why) {
   }
   if (grace <= base::Duration::zero()) {
     SendKill();
-  } else if (!hook_ && !term_sent_) {
-    SendTerm();
-  } else if (term_sent_) {
-    kill_timer_.Set(grace, [this] { SendKill(); });
+    return;
   }
+  // The hook's time is part of the grace, and a later call may shorten it.
+  kill_timer_.Set(grace, [this] { EndGrace(); });
+  if (!hook_ && !term_sent_) SendTerm();
+}
+
+void ContainerWorker::EndGrace() {
+  if (term_sent_) {
+    SendKill();
+    return;
+  }
+  hook_.reset();
+  Event("Warning", "FailedPreStopHook", "PreStopHook failed: the hook did not end in time");
+  SendTerm();
 }
 
 void ContainerWorker::SendTerm() {
   term_sent_ = true;
-  const base::MonoTime now = context_.Now();
+  base::Duration left = stop_by_ - context_.Now();
   // Only a hook can have used up the time.
-  if (kill_at_ <= now) kill_at_ = now + kLeastAfterHook;
-  kill_timer_.Set(kill_at_ - now, [this] { SendKill(); });
+  if (left <= base::Duration::zero()) left = kLeastAfterHook;
+  kill_timer_.Set(left, [this] { EndGrace(); });
   (void)context_.ports.runtime.Signal(run_->id, SIGTERM);
 }
 
@@ -384,11 +423,7 @@ void ContainerWorker::Ended(const ContainerExit& exit, const char* reason, std::
   ended_reason_ = reason;
   if (ended_reason_.empty())
     ended_reason_ = exit.oom_killed ? "OOMKilled" : exit.exit_code == 0 ? "Completed" : "Error";
-  if (message.empty()) {
-    message =
-        context_.ports.volumes.ReadTerminationMessage(run_->id.pod_uid, name_, run_->id.attempt);
-  }
-  ended_message_ = std::move(message);
+  ended_message_ = message.empty() ? LastWords(exit) : std::move(message);
   base::LogInfo("kubelet", "container ended",
                 {{"namespace", owner_.pod().ns()},
                  {"pod", owner_.pod().name()},
@@ -396,6 +431,17 @@ void ContainerWorker::Ended(const ContainerExit& exit, const char* reason, std::
                  {"attempt", run_->id.attempt},
                  {"exit_code", exit.exit_code},
                  {"reason", ended_reason_}});
+}
+
+std::string ContainerWorker::LastWords(const ContainerExit& exit) const {
+  VolumeStore& volumes = context_.ports.volumes;
+  const kube::Object& pod = owner_.pod();
+  std::string words = volumes.ReadTerminationMessage(pod.uid(), name_, run_->id.attempt);
+  const bool from_log =
+      kube::StringAt(Manifest(), "terminationMessagePolicy") == "FallbackToLogsOnError";
+  if (words.empty() && from_log && exit.exit_code != 0)
+    words = volumes.ReadLogEnd(pod.ns(), pod.name(), pod.uid(), name_, run_->id.attempt);
+  return words;
 }
 
 void ContainerWorker::RemoveRuns() {

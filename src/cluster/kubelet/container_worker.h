@@ -100,6 +100,9 @@ class ContainerWorker {
 
   // Waits with this reason; Run() does nothing until `delay` has passed.
   void WaitToRetry(const char* reason, std::string message, base::Duration delay);
+  // Events of the back-off that it waits in, now and again while it does.
+  void TellOfBackOff();
+  void TellOfMissingMounts(const ContainerSpec& spec, const std::string& why);
   base::Duration NextRetryDelay();
   bool ResolveImage(Image& image);
   void TryStart();
@@ -110,8 +113,11 @@ class ContainerWorker {
   void PublishProbes();
   void SendTerm();
   void SendKill();
+  void EndGrace();
   void LoseTrack();
   void Ended(const ContainerExit& exit, const char* reason, std::string message);
+  // What the run that ended said of its end; "" when nothing.
+  std::string LastWords(const ContainerExit& exit) const;
   kube::Json Terminated() const;
 
   const KubeletContext& context_;
@@ -138,10 +144,12 @@ class ContainerWorker {
   std::string refused_image_;     // the one that is waited for
   bool pull_failed_before_ = false;
   OneShot retry_;
+  OneShot back_off_told_;
+  bool told_of_mounts_ = false;
 
   bool stopping_ = false;
   bool term_sent_ = false;
-  base::MonoTime kill_at_{};
+  base::MonoTime stop_by_{};  // the earliest end that was asked for
   OneShot kill_timer_;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
@@ -11,6 +12,7 @@
 
 #include "base/log.h"
 #include "base/quote.h"
+#include "cluster/kubelet/cri_log.h"
 
 namespace enclave::cluster {
 
@@ -23,6 +25,10 @@ namespace {
 constexpr const char* kData = "..data";
 constexpr const char* kDataNext = "..data.next";
 constexpr std::size_t kMaxMessageBytes = 4096;
+constexpr std::size_t kMaxLogEndBytes = 2048;
+constexpr std::size_t kMaxLogEndLines = 80;
+// So much of a log is looked at for its end: each line has a head, and may be cut into parts.
+constexpr std::size_t kLogTailBytes = 32 << 10;
 
 base::Error DiskError(const char* doing, const fs::path& path, const Code& code) {
   return {ErrorKind::kUnavailable, fmt::format("{} {}: {}", doing, path.string(), code.message())};
@@ -52,6 +58,34 @@ base::Result<std::string> ReadWhole(const fs::path& path) {
   std::ifstream stream(path, std::ios::binary);
   if (!stream) return base::Fail(ErrorKind::kNotFound, "cannot read " + path.string());
   return std::string(std::istreambuf_iterator<char>(stream), {});
+}
+
+// The last `max_bytes` of a file; "" when it cannot be read.
+std::string ReadEnd(const fs::path& path, std::size_t max_bytes) {
+  std::ifstream stream(path, std::ios::binary | std::ios::ate);
+  if (!stream) return "";
+  const std::streamoff size = stream.tellg();
+  if (size <= 0) return "";
+  std::string text(std::min(max_bytes, static_cast<std::size_t>(size)), '\0');
+  stream.seekg(size - static_cast<std::streamoff>(text.size()));
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<std::size_t>(stream.gcount()));
+  return text;
+}
+
+// The text of a CRI log, without the heads of its lines.
+std::string TextOfLog(std::string_view log) {
+  std::string text;
+  while (!log.empty()) {
+    const std::size_t end = log.find('\n');
+    if (const auto line = ParseCriLine(log.substr(0, end))) {
+      text += line->text;
+      if (!line->partial) text += '\n';
+    }
+    if (end == std::string_view::npos) break;
+    log.remove_prefix(end + 1);
+  }
+  return text;
 }
 
 base::Result<> WriteWhole(const fs::path& path, const VolumeFile& file) {
@@ -260,19 +294,30 @@ base::Result<std::string> DiskVolumeStore::TerminationMessageFile(const std::str
   ASSIGN_OR_RETURN(const std::string pod, PodDirectory(pod_uid));
   std::string path = fmt::format("{}/messages/{}.{}", pod, container, attempt);
   RETURN_IF_ERROR(WriteWhole(path, VolumeFile{"", 0666}));
+  // Two runs are told of in a pod's status: older ones' words nobody can ask for.
+  Code ignored;
+  fs::remove(fmt::format("{}/messages/{}.{}", pod, container, attempt - 2), ignored);
   return path;
 }
 
 std::string DiskVolumeStore::ReadTerminationMessage(const std::string& pod_uid,
                                                     const std::string& container,
                                                     std::int64_t attempt) {
-  std::ifstream stream(fmt::format("{}/pods/{}/messages/{}.{}", root_, pod_uid, container, attempt),
-                       std::ios::binary);
-  if (!stream) return "";
-  std::string message(kMaxMessageBytes, '\0');
-  stream.read(message.data(), static_cast<std::streamsize>(message.size()));
-  message.resize(static_cast<std::size_t>(stream.gcount()));
-  return message;
+  return ReadEnd(fmt::format("{}/pods/{}/messages/{}.{}", root_, pod_uid, container, attempt),
+                 kMaxMessageBytes);
+}
+
+std::string DiskVolumeStore::ReadLogEnd(const std::string& pod_namespace,
+                                        const std::string& pod_name, const std::string& pod_uid,
+                                        const std::string& container, std::int64_t attempt) {
+  const fs::path directory = PodLogDirectory(logs_, pod_namespace, pod_name, pod_uid, container);
+  const std::string text =
+      TextOfLog(ReadEnd(directory / fmt::format("{}.log", attempt), kLogTailBytes));
+  std::size_t begin = text.size() - std::min(text.size(), kMaxLogEndBytes);
+  std::size_t lines = 0;
+  for (std::size_t at = text.size(); at > begin; --at)
+    if (text[at - 1] == '\n' && ++lines > kMaxLogEndLines) begin = at;
+  return text.substr(begin);
 }
 
 void DiskVolumeStore::RemovePod(const std::string& pod_uid) {

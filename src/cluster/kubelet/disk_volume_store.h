@@ -41,6 +41,9 @@ class DiskVolumeStore final : public VolumeStore {
                                                    std::int64_t attempt) override;
   std::string ReadTerminationMessage(const std::string& pod_uid, const std::string& container,
                                      std::int64_t attempt) override;
+  std::string ReadLogEnd(const std::string& pod_namespace, const std::string& pod_name,
+                         const std::string& pod_uid, const std::string& container,
+                         std::int64_t attempt) override;
   void RemovePod(const std::string& pod_uid) override;
   std::vector<std::string> Pods() override;
 

@@ -135,6 +135,31 @@ TEST_F(DiskVolumeStoreTest, TerminationMessages) {
   EXPECT_EQ(store_.ReadTerminationMessage("uid", "c1", 3), "");
   std::ofstream(*path) << std::string(10'000, 'x');
   EXPECT_EQ(store_.ReadTerminationMessage("uid", "c1", 2).size(), 4096u);
+  ASSERT_TRUE(store_.TerminationMessageFile("uid", "c1", 4));
+  EXPECT_FALSE(fs::exists(*path)) << "messages of long gone runs do not pile up";
+}
+
+TEST_F(DiskVolumeStoreTest, TheEndOfALogIsBounded) {
+  const auto logs = store_.LogDirectory("ns", "pod", "uid", "c1");
+  ASSERT_TRUE(logs);
+  const auto end = [&] { return store_.ReadLogEnd("ns", "pod", "uid", "c1", 0); };
+  EXPECT_EQ(end(), "");
+  {
+    std::ofstream log(fs::path(*logs) / "0.log");
+    for (int i = 0; i < 200; ++i)
+      log << "2026-01-02T03:04:05.123456789Z stderr F line " << i << "\n";
+  }
+  const std::string lines = end();
+  EXPECT_TRUE(lines.starts_with("line 120\n")) << lines;
+  EXPECT_TRUE(lines.ends_with("line 199\n"));
+  {
+    std::ofstream log(fs::path(*logs) / "0.log");
+    for (int i = 0; i < 10; ++i)
+      log << "2026-01-02T03:04:05.123456789Z stdout P " << std::string(1000, 'x') << "\n";
+    log << "2026-01-02T03:04:05.123456789Z stdout F the end\n";
+  }
+  EXPECT_EQ(end().size(), 2048u);
+  EXPECT_TRUE(end().ends_with("xthe end\n"));
 }
 
 TEST_F(DiskVolumeStoreTest, APodGoesWithAllItHas) {

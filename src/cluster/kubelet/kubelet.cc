@@ -219,36 +219,38 @@ struct Kubelet::Impl {
   }
 
   void HandleExit(const ContainerState& state) {
-    if (state.exit && state.exit->oom_killed) usage.CountOomKill(state.id);
     const auto worker = workers.find(state.id.pod_uid);
-    if (worker != workers.end()) worker->second->HandleExit(state);
+    if (worker == workers.end()) return;
+    if (state.exit && state.exit->oom_killed) {
+      for (const auto& container : worker->second->containers())
+        if (container->latest() == state.id)
+          usage.CountOomKill(Sampled(worker->second->pod(), *container));
+    }
+    worker->second->HandleExit(state);
+  }
+
+  static SampledContainer Sampled(const kube::Object& pod, const ContainerWorker& container) {
+    const bool main = container.kind() == ContainerWorker::Kind::kMain;
+    const Json* manifest = EntryNamed(
+        ListAt(pod.json(), main ? "spec.containers" : "spec.initContainers"), container.name());
+    SampledContainer sampled;
+    sampled.id = *container.latest();
+    sampled.ns = pod.ns();
+    sampled.pod = pod.name();
+    sampled.started_at = container.began_at();
+    if (manifest != nullptr) {
+      sampled.image = kube::StringAt(*manifest, "image");
+      sampled.memory_limit_bytes = kube::Quantity::At(*manifest, "resources.limits.memory").Value();
+      sampled.cpu_limit_millis = kube::Quantity::At(*manifest, "resources.limits.cpu").MilliValue();
+    }
+    return sampled;
   }
 
   std::vector<SampledContainer> Running() const {
     std::vector<SampledContainer> running;
-    for (const auto& [uid, worker] : workers) {
-      const kube::Object& pod = worker->pod();
-      for (const auto& container : worker->containers()) {
-        if (!container->running()) continue;
-        const bool main = container->kind() == ContainerWorker::Kind::kMain;
-        const Json* manifest =
-            EntryNamed(ListAt(pod.json(), main ? "spec.containers" : "spec.initContainers"),
-                       container->name());
-        SampledContainer sampled;
-        sampled.id = *container->latest();
-        sampled.ns = pod.ns();
-        sampled.pod = pod.name();
-        sampled.started_at = container->began_at();
-        if (manifest != nullptr) {
-          sampled.image = kube::StringAt(*manifest, "image");
-          sampled.memory_limit_bytes =
-              kube::Quantity::At(*manifest, "resources.limits.memory").Value();
-          sampled.cpu_limit_millis =
-              kube::Quantity::At(*manifest, "resources.limits.cpu").MilliValue();
-        }
-        running.push_back(std::move(sampled));
-      }
-    }
+    for (const auto& [uid, worker] : workers)
+      for (const auto& container : worker->containers())
+        if (container->running()) running.push_back(Sampled(worker->pod(), *container));
     return running;
   }
 

@@ -154,6 +154,57 @@ TEST_F(NodeTest, OomKillsAreCounted) {
   EXPECT_TRUE(text.substr(line, text.find('\n', line + 1) - line).ends_with("} 1"));
 }
 
+TEST_F(NodeTest, OomKillsStayWhileTheContainerIsBackedOff) {
+  StartKubelet();
+  runtime.SetBehaviour([](const ContainerSpec&) {
+    SimulatedProgram program;
+    program.run_for = seconds(3);
+    program.oom_killed = true;
+    return program;
+  });
+  CreatePod("web");
+  // Two kills, then 10 s of back-off.
+  Run(seconds(12));
+  ASSERT_EQ(WaitingReason("web"), "CrashLoopBackOff");
+  const std::string text = node->kubelet.usage().CadvisorText();
+  const std::size_t line = text.find("\ncontainer_oom_events_total{container=\"c1\"");
+  ASSERT_NE(line, std::string::npos);
+  EXPECT_TRUE(text.substr(line, text.find('\n', line + 1) - line).ends_with("} 2"));
+  EXPECT_THAT(text, Not(HasSubstr("container_memory_rss{container=\"c1\"")));
+  DeletePod("web", 0);
+  Run(seconds(1));
+  EXPECT_THAT(node->kubelet.usage().CadvisorText(), Not(HasSubstr("container_oom_events_total{")));
+}
+
+TEST_F(NodeTest, TheNodesAndPodsSumsGrowOverRestarts) {
+  StartKubelet();
+  runtime.SetBehaviour([](const ContainerSpec&) {
+    SimulatedProgram program;
+    program.cpu_millis = 1000;
+    program.memory_bytes = 8 << 20;
+    return program;
+  });
+  const auto pod = CreatePod("web");
+  Run(seconds(30));
+  const auto value = [&](const std::string& series) {
+    const std::string text = node->kubelet.usage().CadvisorText();
+    const std::size_t at = text.find("\n" + series + " ");
+    EXPECT_NE(at, std::string::npos) << series << " in\n" << text;
+    return at == std::string::npos ? -1.0 : std::stod(text.substr(at + series.size() + 2));
+  };
+  const std::string of_node = "container_cpu_usage_seconds_total{id=\"/\",cpu=\"total\"}";
+  const std::string of_pod = "container_cpu_usage_seconds_total{id=\"/kubepods/pod" + pod->uid() +
+                             "\",namespace=\"default\",pod=\"web\",cpu=\"total\"}";
+  const double before = value(of_node);
+  EXPECT_GT(before, 20);
+  EXPECT_EQ(value(of_pod), before);
+  EXPECT_EQ(value("container_memory_working_set_bytes{id=\"/\"}"), 8 << 20);
+  ASSERT_TRUE(runtime.Exit(IdOf(pod), 1));
+  Run(seconds(20));
+  EXPECT_GT(value(of_node), before + 10);
+  EXPECT_EQ(value(of_pod), value(of_node));
+}
+
 TEST_F(NodeTest, AContainerThatStartsLateIsSampledToo) {
   StartKubelet();
   CreatePod("web", OneContainer({{"image", "late"}}));

@@ -39,7 +39,6 @@ const Json* FindCondition(const Json& conditions, std::string_view type) {
 Json RenderCondition(const Condition& condition, const Json& before, const std::string& now) {
   Json rendered = {{"type", condition.type},
                    {"status", condition.status ? "True" : "False"},
-                   {"lastProbeTime", nullptr},
                    {"lastTransitionTime", now}};
   if (!condition.reason.empty()) rendered["reason"] = condition.reason;
   if (!condition.message.empty()) rendered["message"] = condition.message;

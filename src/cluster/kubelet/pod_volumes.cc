@@ -47,7 +47,10 @@ bool MountsTokenItself(const kube::Object& pod) {
   for (const char* list : {"spec.containers", "spec.initContainers"})
     for (const Json& container : ListAt(pod.json(), list))
       for (const Json& mount : ListAt(container, "volumeMounts"))
-        if (kube::StringAt(mount, "mountPath") == kTokenDirectory) return true;
+        if (std::string_view path = kube::StringAt(mount, "mountPath");
+            path.starts_with(kTokenDirectory) &&
+            path.find_first_not_of('/', std::string_view(kTokenDirectory).size()) == path.npos)
+          return true;
   return false;
 }
 
@@ -240,10 +243,19 @@ base::Result<> PodVolumes::AddProjected(const kube::Object& pod, const PodAddres
   return {};
 }
 
+bool PodVolumes::WantsToken(const kube::Object& pod) const {
+  if (const Json& said = kube::At(pod.json(), "spec.automountServiceAccountToken");
+      said.is_boolean())
+    return said.get<bool>();
+  const std::string& name = kube::StringAt(pod.json(), "spec.serviceAccountName");
+  const auto account = context_.ports.informers.api().Get(kube::kServiceAccount, pod.ns(),
+                                                          name.empty() ? "default" : name);
+  return !account || kube::BoolAt((*account)->json(), "automountServiceAccountToken", true);
+}
+
 base::Result<> PodVolumes::MakeImplicitToken(const kube::Object& pod) {
-  if (!context_.ports.token || context_.options.cluster_ca.empty() ||
-      !kube::BoolAt(pod.json(), "spec.automountServiceAccountToken", true) ||
-      MountsTokenItself(pod))
+  if (!context_.ports.token || context_.options.cluster_ca.empty() || MountsTokenItself(pod) ||
+      !WantsToken(pod))
     return {};
   VolumeFiles files;
   RETURN_IF_ERROR(AddToken(pod, kImplicitToken, Json::object(), files));

@@ -2,7 +2,8 @@
 // containers mount them.
 //
 // Kinds: configMap, secret, downwardAPI, projected (with serviceAccountToken), emptyDir, hostPath.
-// A pod without an injected token volume gets one at kTokenDirectory, unless it says
+// A pod without an injected token volume (it is older than the API server's injecting, or the API
+// does not inject) gets one at kTokenDirectory, unless it or its ServiceAccount says
 // automountServiceAccountToken: false.
 //
 // Thread safety: lives on the kubelet's executor.
@@ -59,6 +60,8 @@ class PodVolumes {
                           const kube::Json& source, VolumeFiles& files);
   base::Result<> AddProjected(const kube::Object& pod, const PodAddress& address,
                               const kube::Json& volume, VolumeFiles& files);
+  // The pod's own word counts, else its ServiceAccount's.
+  bool WantsToken(const kube::Object& pod) const;
   base::Result<> MakeImplicitToken(const kube::Object& pod);
 
   const KubeletContext& context_;

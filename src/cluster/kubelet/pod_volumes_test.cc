@@ -168,6 +168,45 @@ TEST_F(PodVolumesTest, APodWithoutAnInjectedTokenGetsOne) {
   EXPECT_THAT(runtime.SpecOf(IdOf(none))->mounts, IsEmpty());
 }
 
+TEST_F(PodVolumesTest, WhoMountsATokenItselfOrWantsNoneGetsNoOther) {
+  std::vector<TokenRequest> requests;
+  token = [&](const TokenRequest& request) {
+    requests.push_back(request);
+    return base::Result<std::string>("t");
+  };
+  options.cluster_ca = "PEM";
+  const Json account = {{"apiVersion", "v1"},
+                        {"kind", "ServiceAccount"},
+                        {"metadata", {{"name", "mute"}, {"namespace", "default"}}},
+                        {"automountServiceAccountToken", false}};
+  ASSERT_TRUE(api.Create(kube::kServiceAccount, "default", account));
+  StartKubelet();
+  // As the API server injects it, here before the ConfigMap with the CA exists.
+  const Json sources = Json::array(
+      {{{"serviceAccountToken", {{"path", "token"}, {"expirationSeconds", 3607}}}},
+       {{"configMap", {{"name", "kube-root-ca.crt"}, {"optional", true}}}},
+       {{"downwardAPI",
+         {{"items", Json::array({{{"path", "namespace"},
+                                  {"fieldRef", {{"fieldPath", "metadata.namespace"}}}}})}}}}});
+  const auto injected =
+      CreatePod("injected", WithVolume({{"projected", {{"sources", sources}}}},
+                                       {{"mountPath", std::string(kTokenDirectory) + "/"}}));
+  const auto mute = CreatePod("mute", {{"serviceAccountName", "mute"}});
+  const auto loud =
+      CreatePod("loud", {{"serviceAccountName", "mute"}, {"automountServiceAccountToken", true}});
+  Run(milliseconds(10));
+  ASSERT_EQ(runtime.SpecOf(IdOf(injected))->mounts.size(), 1u);
+  EXPECT_EQ(FileOf(injected, "token"), "t");
+  EXPECT_EQ(FileOf(injected, "namespace"), "default");
+  EXPECT_EQ(FileOf(injected, "ca.crt"), "(none)");
+  EXPECT_EQ(requests.at(0).expiration_seconds, 3607);
+  EXPECT_THAT(runtime.SpecOf(IdOf(mute))->mounts, IsEmpty());
+  EXPECT_EQ(runtime.SpecOf(IdOf(loud))->mounts.size(), 1u) << "the pod's word is the last";
+  PutConfigMap("kube-root-ca.crt", {{"ca.crt", "PEM"}});
+  Run(milliseconds(10));
+  EXPECT_EQ(FileOf(injected, "ca.crt"), "PEM");
+}
+
 TEST_F(PodVolumesTest, OtherVolumesAndSubPaths) {
   StartKubelet();
   const auto scratch =

@@ -362,7 +362,6 @@ void PodWorker::CleanUp() {
   if (!cleaned_) {
     for (const auto& container : containers_) container->RemoveRuns();
     context_.ports.volumes.RemovePod(pod_->uid());
-    context_.ports.addresses.Release(pod_->uid());
     if (context_.ports.pod_removed) context_.ports.pod_removed(pod_->uid());
     cleaned_ = true;
   }
@@ -370,6 +369,12 @@ void PodWorker::CleanUp() {
     DeleteFromApi();
     return;
   }
+  EndAsGone();
+}
+
+void PodWorker::EndAsGone() {
+  // Not before: the API still shows the address as this pod's.
+  context_.ports.addresses.Release(pod_->uid());
   state_ = State::kGone;
   on_gone_();
 }
@@ -392,8 +397,7 @@ void PodWorker::DeleteFromApi() {
     delete_timer_.Set(delete_retry_delay_, [this] { ScheduleSync(); });
     return;
   }
-  state_ = State::kGone;
-  on_gone_();
+  EndAsGone();
 }
 
 // --- status ---

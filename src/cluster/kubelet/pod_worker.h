@@ -94,6 +94,7 @@ class PodWorker final : public std::enable_shared_from_this<PodWorker>, public C
   void Finish();
   void CleanUp();
   void DeleteFromApi();
+  void EndAsGone();
   bool AnyRunning(bool sidecars) const;
   base::Duration DeletionGrace() const;
   PodStatusInputs StatusInputs() const;

@@ -18,6 +18,7 @@ using std::chrono::seconds;
 using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 class PodWorkerTest : public KubeletFixture {};
 
@@ -52,6 +53,29 @@ TEST_F(PodWorkerTest, APlainPodRunsAndIsReady) {
   EXPECT_THAT(Events("Started"), ElementsAre("Started container c1"));
   EXPECT_THAT(Events("Created"), ElementsAre("Created container: c1"));
   EXPECT_THAT(Events("Pulled"), ElementsAre("Container image \"web\" already present on machine"));
+}
+
+TEST_F(PodWorkerTest, AStatusThatIsStoredIsNotWrittenAgain) {
+  StartKubelet();
+  CreatePod("web");
+  CreatePod("waits", OneContainer({{"image", "nope:1"}}));
+  Run(seconds(5));
+  ASSERT_EQ(WaitingReason("waits"), "ImagePullBackOff");
+  // The API drops nulls, so a status with one would never equal the stored one.
+  for (const char* pod : {"web", "waits"})
+    EXPECT_THAT(Status(pod).dump(), Not(HasSubstr("null"))) << pod;
+  api.ClearCalls();
+  for (const char* pod : {"web", "waits"}) {
+    for (const char* value : {"1", "2"}) {
+      ASSERT_TRUE(api.Patch(kube::kPod, "default", pod, kube::PatchType::kMerge,
+                            {{"metadata", {{"annotations", {{"look", value}}}}}}));
+      Run(milliseconds(200));
+    }
+  }
+  int patches = 0;
+  for (const auto& call : api.calls())
+    if (!call.done && call.verb == "patch" && call.resource == "pods") ++patches;
+  EXPECT_EQ(patches, 4) << "the test's own";
 }
 
 TEST_F(PodWorkerTest, TheAddressIsInTheApiBeforeTheProgramRuns) {
@@ -105,6 +129,54 @@ TEST_F(PodWorkerTest, CrashLoopIsToldAsKubernetesDoes) {
                           pod->uid() + ")"));
   Run(seconds(10));
   EXPECT_EQ(Restarts("web"), 2);
+}
+
+TEST_F(PodWorkerTest, BackOffIsToldAgainWhileItLasts) {
+  StartKubelet();
+  runtime.SetBehaviour([&](const ContainerSpec&) { return ExitsAfter(seconds(1), 3); });
+  CreatePod("crashes");
+  CreatePod("pulls", OneContainer({{"image", "nope:1"}}));
+  const auto count = [&](const std::string& message) {
+    std::int64_t total = 0;
+    for (const kube::ObjectPtr& event : api.List(kube::kEvent, {})->items)
+      if (kube::StringAt(event->json(), "message").starts_with(message))
+        total += kube::IntAt(event->json(), "count");
+    return total;
+  };
+  // At 2 s (to 12 s), 13 s (to 33 s) and 34 s (to 74 s) the container begins to wait.
+  Run(milliseconds(59'500));
+  EXPECT_THAT(Events("BackOff"), testing::SizeIs(2)) << "one series for each";
+  const std::int64_t crashes = count("Back-off restarting failed container");
+  EXPECT_GE(crashes, 6);
+  EXPECT_LE(crashes, 8);
+  const std::int64_t pulls = count("Back-off pulling image");
+  EXPECT_GE(pulls, 4);
+  EXPECT_EQ(count("Error: ImagePullBackOff"), pulls);
+  DeletePod("crashes", 0);
+  DeletePod("pulls", 0);
+  Run(seconds(1));
+  api.ClearCalls();
+  Run(minutes(2));
+  for (const auto& call : api.calls()) EXPECT_NE(call.resource, "events") << call.name;
+}
+
+TEST_F(PodWorkerTest, VolumesThatAreNotAtTheirPathsAreToldOnce) {
+  StartKubelet();
+  runtime.SetBehaviour([&](const ContainerSpec&) {
+    SimulatedProgram program = ExitsAfter(seconds(1), 3);
+    program.mounts_refused = "user namespaces are refused: Operation not permitted";
+    return program;
+  });
+  Json spec =
+      OneContainer({{"volumeMounts", Json::array({{{"name", "v"}, {"mountPath", "/etc/v"}}})}});
+  spec["volumes"] = Json::array({{{"name", "v"}, {"emptyDir", Json::object()}}});
+  const auto pod = CreatePod("web", spec);
+  Run(seconds(30));
+  EXPECT_GE(Restarts("web"), 2);
+  EXPECT_THAT(
+      Events("FailedMount"),
+      ElementsAre(testing::AllOf(HasSubstr("user namespaces are refused: Operation not permitted"),
+                                 HasSubstr("/etc/v is at /volumes/" + pod->uid() + "/v"))));
 }
 
 TEST_F(PodWorkerTest, TenMinutesOfRunningForgetTheCrashes) {

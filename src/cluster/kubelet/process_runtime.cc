@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstring>
 #include <filesystem>
@@ -34,9 +35,15 @@ namespace fs = std::filesystem;
 
 constexpr int kReportFd = 3;
 constexpr int kLockFd = 4;
-constexpr milliseconds kStartTimeout{10'000};
+// Waited for on the loop, which also serves probes and the node's lease: a start that takes longer
+// fails, and is tried again after a back-off.
+constexpr milliseconds kStartTimeout{2'000};
+constexpr milliseconds kUndoTimeout{1'000};
+constexpr milliseconds kLeftoverTimeout{2'000};
+// Of shims that started before this process: waited for before anything is served.
+constexpr milliseconds kAdoptTimeout{10'000};
+// What a shim gets to clean up after its program was killed.
 constexpr milliseconds kRemoveTimeout{5'000};
-constexpr milliseconds kLeftoverTimeout{3'000};
 // One look at /proc serves all containers asked about within this time.
 constexpr base::Duration kTableAge = milliseconds(500);
 
@@ -116,6 +123,7 @@ struct StartReport {
   std::uint64_t start_ticks = 0;
   std::uint64_t shim_start_ticks = 0;
   std::int64_t started_at_ns = 0;
+  bool isolated = false;
   std::vector<std::string> warnings;
 };
 
@@ -132,6 +140,16 @@ ErrorKind KindOf(std::int64_t error) {
     default:
       return ErrorKind::kUnavailable;
   }
+}
+
+// Why the container's mounts are not at their targets; "" when they are, or it needs none.
+std::string MountsRefused(const ContainerSpec& spec, const StartReport& report) {
+  const bool needed = std::ranges::any_of(spec.mounts, [](const Mount& m) { return !m.optional; });
+  if (!needed || report.isolated) return "";
+  const std::string prefix = "no private mounts: ";
+  for (const std::string& warning : report.warnings)
+    if (warning.starts_with(prefix)) return warning.substr(prefix.size());
+  return "no reason was told";
 }
 
 // Lets callbacks of the loop into a runtime that another thread may destroy meanwhile: the
@@ -170,6 +188,7 @@ base::Result<StartReport> ReadReport(int fd) {
         next(&report.start_ticks);
         next(&report.shim_start_ticks);
         next(&report.started_at_ns);
+        report.isolated = std::string_view(at, static_cast<std::size_t>(stop - at)) == "isolated";
         return report;
       }
     }
@@ -271,6 +290,8 @@ class Runtime final : public ProcessRuntime {
 
   void WatchShim(const ContainerId& id, const net::ProcessId& shim);
   void OnShimGone(const ContainerId& id);
+  // The rest of a Remove, once the shim is gone.
+  void FinishRemoval(const Record& record);
   void OnMemoryExceeded(const ContainerId& id, std::int64_t bytes);
   void WatchMemory(const ContainerId& id, pid_t shim, std::int64_t limit_bytes);
   ContainerExit ExitOf(const ShimStatus& status) const;
@@ -287,6 +308,7 @@ class Runtime final : public ProcessRuntime {
   mutable std::mutex mutex_;
   // Guarded by mutex_:
   std::map<ContainerId, Record> records_;
+  std::map<ContainerId, Record> removing_;  // killed and forgotten, until their shims are gone
   std::function<void(const ContainerState&)> on_exit_;
   std::shared_ptr<const ProcessTable> table_;
   base::MonoTime table_read_{};
@@ -322,7 +344,7 @@ base::Result<> Runtime::Adopt() {
   for (const ContainerDirectory& directory : ContainerDirectory::All(options_.state_directory)) {
     bool running = directory.ShimAlive();
     std::optional<ShimStatus> status =
-        running ? directory.AwaitStatus(kStartTimeout) : directory.ReadStatus();
+        running ? directory.AwaitStatus(kAdoptTimeout) : directory.ReadStatus();
     std::optional<ShimSpec> spec = directory.ReadSpec();
     if (!status || !spec) {
       // Never ran: the last cluster process ended while it was being started. (A shim that does not
@@ -333,7 +355,7 @@ base::Result<> Runtime::Adopt() {
       continue;
     }
     Record record{directory,
-                  {directory.id(), status->pid, FromNs(status->started_at_ns), {}},
+                  {directory.id(), status->pid, FromNs(status->started_at_ns), {}, {}},
                   {static_cast<pid_t>(status->shim_pid), status->shim_start_ticks},
                   {static_cast<pid_t>(status->pid), status->start_ticks},
                   spec->cgroups,
@@ -387,8 +409,8 @@ base::Result<ContainerState> Runtime::Start(const ContainerSpec& spec) {
   shim.environment.push_back(marker);
   shim.working_directory = spec.working_directory;
   for (const Mount& mount : spec.mounts) {
-    shim.mounts.push_back(
-        {fs::absolute(mount.source, error).string(), mount.target, mount.read_only});
+    shim.mounts.push_back({fs::absolute(mount.source, error).string(), mount.target,
+                           mount.read_only, mount.optional});
   }
   shim.log_directory = fs::absolute(spec.log_directory, error).string();
   shim.log_name = fmt::format("{}.log", spec.id.attempt);
@@ -440,7 +462,7 @@ base::Result<ContainerState> Runtime::Start(const ContainerSpec& spec) {
         base::LogDebug("kubelet", "a failed shim was not reaped",
                        {{"error", watched.error().message()}});
       }
-      AwaitGone(*shim_process, kRemoveTimeout);
+      AwaitGone(*shim_process, kUndoTimeout);
     }
     if (!report && report.error().kind() == ErrorKind::kDeadlineExceeded) {
       KillLeftovers(directory.marker(), shim.cgroups);
@@ -448,9 +470,10 @@ base::Result<ContainerState> Runtime::Start(const ContainerSpec& spec) {
     return undo(!report ? report.error() : shim_process.error());
   }
   warnings.insert(warnings.end(), report->warnings.begin(), report->warnings.end());
-  Record record{directory,     {spec.id, report->pid, FromNs(report->started_at_ns), {}},
+  Record record{directory,     {spec.id, report->pid, FromNs(report->started_at_ns), {}, {}},
                 *shim_process, {static_cast<pid_t>(report->pid), report->start_ticks},
                 shim.cgroups,  std::move(warnings)};
+  record.state.mounts_refused = MountsRefused(spec, *report);
   ContainerState state = record.state;
   {
     std::lock_guard guard(mutex_);
@@ -482,7 +505,12 @@ void Runtime::WatchMemory(const ContainerId& id, pid_t shim, std::int64_t limit_
 void Runtime::OnShimGone(const ContainerId& id) {
   std::optional<Record> record;
   {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    if (auto removed = removing_.extract(id); !removed.empty()) {
+      lock.unlock();
+      FinishRemoval(removed.mapped());
+      return;
+    }
     auto found = records_.find(id);
     if (found == records_.end() || found->second.state.exit) return;
     record = found->second;
@@ -504,9 +532,15 @@ void Runtime::OnShimGone(const ContainerId& id) {
   std::function<void(const ContainerState&)> callback;
   ContainerState state;
   {
-    std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     auto found = records_.find(id);
-    if (found == records_.end()) return;
+    if (found == records_.end()) {
+      // Another thread has removed it meanwhile.
+      removing_.erase(id);
+      lock.unlock();
+      record->directory.Remove();
+      return;
+    }
     found->second.state.exit = ExitOf(*status);
     state = found->second.state;
     callback = on_exit_;
@@ -543,18 +577,25 @@ void Runtime::Remove(const ContainerId& id) {
     if (found == records_.end()) return;
     record = found->second;
     records_.erase(found);
+    // The shim is watched already: the rest is done when it is gone.
+    if (!record->state.exit) removing_.emplace(id, *record);
   }
   loop_.Post([watcher = memory_watcher_, id] { watcher->Forget(id); });
-  if (!record->state.exit) {
-    SendSignal(record->program, SIGKILL);
-    if (!AwaitGone(record->shim, kRemoveTimeout)) {
-      SendSignal(record->shim, SIGKILL);
-      AwaitGone(record->shim, kRemoveTimeout);
-      KillLeftovers(record->directory.marker(), record->cgroups);
-    }
+  if (record->state.exit) {
+    FinishRemoval(*record);
+    return;
   }
-  RemoveCgroups(record->cgroups);
-  record->directory.Remove();
+  SendSignal(record->program, SIGKILL);
+  // A process that is gone by then is not found, so a timer that comes too late does nothing.
+  loop_.After(kRemoveTimeout, [shim = record->shim] { SendSignal(shim, SIGKILL); });
+}
+
+void Runtime::FinishRemoval(const Record& record) {
+  const std::optional<ShimStatus> status = record.directory.ReadStatus();
+  // A shim that was killed itself has left its processes.
+  if (!status || !status->exited) KillLeftovers(record.directory.marker(), record.cgroups);
+  RemoveCgroups(record.cgroups);
+  record.directory.Remove();
 }
 
 base::Result<ContainerStats> Runtime::Stats(const ContainerId& id) {
@@ -633,7 +674,7 @@ base::Result<int> ProcessRuntime::KillAll(const std::string& state_directory, mi
       cgroups.insert(cgroups.end(), spec->cgroups.begin(), spec->cgroups.end());
     }
     if (!directory.ShimAlive()) continue;
-    auto status = directory.AwaitStatus(kStartTimeout);
+    auto status = directory.AwaitStatus(kAdoptTimeout);
     if (!status) continue;
     running.push_back({{static_cast<pid_t>(status->shim_pid), status->shim_start_ticks},
                        {static_cast<pid_t>(status->pid), status->start_ticks}});

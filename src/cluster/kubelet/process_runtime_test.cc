@@ -164,8 +164,47 @@ TEST_F(ProcessRuntimeTest, RemoveEndsARunningContainer) {
   auto started = harness.Start(spec);
   ASSERT_TRUE(started);
   OnLoop(harness.loop(), [&] { harness.runtime().Remove(spec.id); });
-  EXPECT_NE(kill(static_cast<pid_t>(started->pid), 0), 0);
   EXPECT_THAT(harness.runtime().List(), IsEmpty());
+  EXPECT_TRUE(GoesAway(static_cast<pid_t>(started->pid)));
+  for (auto end = std::chrono::steady_clock::now() + kTestPatience;
+       std::filesystem::exists(state_ / "containers/pod-remove") &&
+       std::chrono::steady_clock::now() < end;) {
+    poll(nullptr, 0, 1);
+  }
+  EXPECT_FALSE(std::filesystem::exists(state_ / "containers/pod-remove"));
+}
+
+TEST_F(ProcessRuntimeTest, TheLastWordsAreTakenAtTheDefaultPath) {
+  RuntimeHarness harness(state_.path());
+  WriteAll(state_ / "words", "");
+  std::filesystem::permissions(state_ / "words", std::filesystem::perms(0666));
+  ContainerSpec spec = harness.Shell(
+      "words",
+      "echo out of cheese > /dev/termination-log; test -c /dev/null && echo null > /dev/null && "
+      "test -d /dev/fd && head -c 1 /dev/urandom | wc -c");
+  spec.mounts = {{state_ / "words", "/dev/termination-log", false, true}};
+  auto started = harness.Start(spec);
+  ASSERT_TRUE(started) << started.error().message();
+  ASSERT_TRUE(harness.AwaitExit(spec.id));
+  EXPECT_EQ(LogText(harness.LogPath(spec)), "1\n") << "the machine's devices are there as before";
+  if (auto warnings = harness.runtime().Warnings(spec.id); !warnings.empty()) {
+    GTEST_SKIP() << "this system does not let /dev be covered: " << warnings[0];
+  }
+  EXPECT_EQ(ReadAll(state_ / "words"), "out of cheese\n");
+  EXPECT_FALSE(std::filesystem::exists("/dev/termination-log"));
+}
+
+TEST_F(ProcessRuntimeTest, AMountThatCanBeDoneWithoutDoesNotKeepAContainerFromStarting) {
+  RuntimeHarness harness(state_.path());
+  WriteAll(state_ / "words", "");
+  ContainerSpec spec = harness.Shell("optional", "echo runs");
+  spec.mounts = {{state_ / "words", "/proc/no-such-place/words", false, true}};
+  auto started = harness.Start(spec);
+  ASSERT_TRUE(started) << started.error().message();
+  EXPECT_EQ(started->mounts_refused, "");
+  ASSERT_TRUE(harness.AwaitExit(spec.id));
+  EXPECT_EQ(LogText(harness.LogPath(spec)), "runs\n");
+  EXPECT_THAT(harness.runtime().Warnings(spec.id), Not(IsEmpty()));
 }
 
 TEST_F(ProcessRuntimeTest, MountsAreSeenInsideOnly) {

@@ -29,6 +29,7 @@ struct Mount {
   std::string source;  // a path of the kubelet's own
   std::string target;  // absolute path inside the container
   bool read_only = false;
+  bool optional = false;  // the container starts without it where it cannot be made
 };
 
 struct ContainerSpec {
@@ -59,6 +60,8 @@ struct ContainerState {
   std::int64_t pid = 0;
   base::WallTime started_at{};
   std::optional<ContainerExit> exit;  // set once it ended
+  // At its start: why its mounts are not at their targets; "" when they are.
+  std::string mounts_refused{};
 };
 
 struct ContainerStats {
@@ -81,7 +84,8 @@ class ContainerRuntime {
   // Returns when the program runs (exec succeeded). kNotFound, kPermissionDenied, kUnavailable.
   virtual base::Result<ContainerState> Start(const ContainerSpec& spec) = 0;
   virtual base::Result<> Signal(const ContainerId& id, int signal) = 0;
-  // Kills what is left of it and forgets it. Its logs stay.
+  // Kills what is left of it and forgets it; one that runs may take a moment to be gone. Its logs
+  // stay.
   virtual void Remove(const ContainerId& id) = 0;
   virtual base::Result<ContainerStats> Stats(const ContainerId& id) = 0;
   // Called once for every container that ends, adopted ones too.

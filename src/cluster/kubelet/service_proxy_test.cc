@@ -1,10 +1,14 @@
 #include "cluster/kubelet/service_proxy.h"
 
 #include <arpa/inet.h>
+#include <linux/capability.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <fstream>
 #include <set>
 #include <thread>
 
@@ -363,6 +367,39 @@ TEST_F(ServiceProxyTest, FollowsServicesAndSlices) {
     return fd < 0;
   });
   EXPECT_EQ(fd, -1);
+}
+
+TEST_F(ServiceProxyTest, APortThatNeedsPrivilegeIsToldOnTheService) {
+  int first_free = 0;
+  std::ifstream("/proc/sys/net/ipv4/ip_unprivileged_port_start") >> first_free;
+  if (first_free <= 80) GTEST_SKIP() << "this system lets everybody listen on port 80";
+  // The thread that listens becomes that of an ordinary user.
+  OnLoop(data_loop_, [] {
+    __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+    __user_cap_data_struct data[2] = {};
+    ASSERT_EQ(syscall(SYS_capget, &header, data), 0);
+    data[0].effective &= ~(1U << CAP_NET_BIND_SERVICE);
+    ASSERT_EQ(syscall(SYS_capset, &header, data), 0);
+  });
+  std::string front = TestAddress(2);
+  OnLoop(loop_, [&] { proxy_ = std::make_unique<ServiceProxy>(*informers_, data_loop_); });
+  Create(kube::kService, Service("web", front, {{{"port", 80}}}));
+  Create(kube::kEndpointSlice, Slice("web", Json::array({Endpoint(TestAddress(3), true)}), 9000));
+  Json told;
+  Eventually([&] {
+    OnLoop(loop_, [&] {
+      for (const kube::ObjectPtr& event : api_->List(kube::kEvent, {})->items)
+        if (kube::StringAt(event->json(), "reason") == "FailedToListen") told = event->json();
+    });
+    return !told.is_null();
+  });
+  EXPECT_EQ(kube::StringAt(told, "type"), "Warning");
+  EXPECT_EQ(kube::StringAt(told, "involvedObject.kind"), "Service");
+  EXPECT_EQ(kube::StringAt(told, "involvedObject.name"), "web");
+  EXPECT_THAT(kube::StringAt(told, "message"),
+              AllOf(HasSubstr("cannot listen on " + front + ":80: Permission denied"),
+                    HasSubstr("use a port above 1023"),
+                    HasSubstr("net.ipv4.ip_unprivileged_port_start=80")));
 }
 
 TEST_F(ServiceProxyTest, HostsFilesChangeInPlace) {

@@ -388,6 +388,9 @@ int RunContainer(const std::string& directory) {
     family.KillAll(signal_fd);
     Refuse(write_error, "write " + directory + "/status.json: " + std::strerror(write_error));
   }
+  for (const std::string& warning : status.warnings) {
+    WriteAll(kReportFd, "warning " + warning + "\n");
+  }
   std::string report =
       "ok " + std::to_string(status.pid) + " " + std::to_string(status.start_ticks) + " " +
       std::to_string(status.shim_start_ticks) + " " + std::to_string(status.started_at_ns) + " " +

@@ -15,6 +15,7 @@
 #include <cstring>
 #include <deque>
 #include <string_view>
+#include <utility>
 
 namespace enclave::cluster {
 namespace {
@@ -90,7 +91,11 @@ class MountBuilder {
       sources.push_back(fd);
     }
     for (std::size_t i = 0; i < mounts.size() && outcome_->error.empty(); ++i) {
+      optional_ = mounts[i].optional;
       Bind(sources[i], mounts[i]);
+      if (optional_ && !outcome_->error.empty()) {
+        outcome_->warnings.push_back("not mounted: " + std::exchange(outcome_->error, ""));
+      }
     }
     for (int fd : sources) close(fd);
     if (!old_root_.empty()) {
@@ -221,8 +226,17 @@ class MountBuilder {
     if (!done) {
       Fail("mount a tmpfs on", place);
     } else {
+      const std::size_t own = own_devices_.size();
+      const std::size_t skipped = skipped_;
       if (stat(place.c_str(), &info) == 0) own_devices_.push_back(info.st_dev);
       done = Refill(original, place);
+      if (done && optional_ && skipped_ != skipped) {
+        // What can be done without is not worth the loss of something else.
+        errno = EPERM;
+        Fail("cover all of", place);
+        done = false;
+      }
+      if (!done && umount2(place.c_str(), MNT_DETACH) == 0) own_devices_.resize(own);
     }
     close(original);
     if (!done) return false;
@@ -275,6 +289,7 @@ class MountBuilder {
   }
 
   void Skipped(const std::string& path) {
+    ++skipped_;
     if (outcome_->warnings.size() < 16) {
       outcome_->warnings.push_back("not visible in the container: " + path + ": " + Reason());
     }
@@ -296,6 +311,8 @@ class MountBuilder {
   MountOutcome* const outcome_;
   const std::string scratch_;
   std::vector<dev_t> own_devices_;
+  bool optional_ = false;  // the mount that is being made
+  std::size_t skipped_ = 0;
   std::string old_root_;
 };
 

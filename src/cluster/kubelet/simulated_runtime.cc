@@ -64,6 +64,7 @@ base::Result<ContainerState> SimulatedRuntime::Start(const ContainerSpec& spec) 
   container.state.id = spec.id;
   container.state.pid = next_pid_++;
   container.state.started_at = executor_.WallNow();
+  container.state.mounts_refused = program.mounts_refused;
   container.started = executor_.Now();
   if (program.run_for) {
     const int signal = program.oom_killed ? SIGKILL : program.signal;

@@ -29,7 +29,8 @@ struct SimulatedProgram {
   base::Duration stop_takes{};           // from SIGTERM to its end
   std::optional<int> sigterm_exit_code;  // it handles SIGTERM; nullopt: dies of it (143)
   std::optional<base::Error> start_error;
-  std::int64_t cpu_millis = 0;  // used all the time
+  std::string mounts_refused{};  // "": its mounts are made
+  std::int64_t cpu_millis = 0;   // used all the time
   std::int64_t memory_bytes = 4 << 20;
 };
 

@@ -25,6 +25,11 @@ void SimulatedVolumeStore::WriteTerminationMessage(const std::string& pod_uid,
   pods_[pod_uid].messages[{container, attempt}] = std::move(message);
 }
 
+void SimulatedVolumeStore::WriteLog(const std::string& pod_uid, const std::string& container,
+                                    std::int64_t attempt, std::string text) {
+  pods_[pod_uid].logs[{container, attempt}] = std::move(text);
+}
+
 base::Result<std::string> SimulatedVolumeStore::Project(const std::string& pod_uid,
                                                         const std::string& volume,
                                                         const VolumeFiles& files) {
@@ -80,6 +85,15 @@ std::string SimulatedVolumeStore::ReadTerminationMessage(const std::string& pod_
   if (pod == pods_.end()) return "";
   const auto found = pod->second.messages.find({container, attempt});
   return found == pod->second.messages.end() ? "" : found->second;
+}
+
+std::string SimulatedVolumeStore::ReadLogEnd(const std::string&, const std::string&,
+                                             const std::string& pod_uid,
+                                             const std::string& container, std::int64_t attempt) {
+  const auto pod = pods_.find(pod_uid);
+  if (pod == pods_.end()) return "";
+  const auto found = pod->second.logs.find({container, attempt});
+  return found == pod->second.logs.end() ? "" : found->second;
 }
 
 void SimulatedVolumeStore::RemovePod(const std::string& pod_uid) {

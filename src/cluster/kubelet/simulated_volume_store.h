@@ -23,6 +23,9 @@ class SimulatedVolumeStore final : public VolumeStore {
   void SetFault(std::optional<base::Error> fault) { fault_ = std::move(fault); }
   void WriteTerminationMessage(const std::string& pod_uid, const std::string& container,
                                std::int64_t attempt, std::string message);
+  // What ReadLogEnd answers for this run.
+  void WriteLog(const std::string& pod_uid, const std::string& container, std::int64_t attempt,
+                std::string text);
 
   base::Result<std::string> Project(const std::string& pod_uid, const std::string& volume,
                                     const VolumeFiles& files) override;
@@ -40,6 +43,9 @@ class SimulatedVolumeStore final : public VolumeStore {
                                                    std::int64_t attempt) override;
   std::string ReadTerminationMessage(const std::string& pod_uid, const std::string& container,
                                      std::int64_t attempt) override;
+  std::string ReadLogEnd(const std::string& pod_namespace, const std::string& pod_name,
+                         const std::string& pod_uid, const std::string& container,
+                         std::int64_t attempt) override;
   void RemovePod(const std::string& pod_uid) override;
   std::vector<std::string> Pods() override;
 
@@ -51,6 +57,7 @@ class SimulatedVolumeStore final : public VolumeStore {
   struct Pod {
     std::map<std::string, Volume> volumes;
     std::map<std::pair<std::string, std::int64_t>, std::string> messages;
+    std::map<std::pair<std::string, std::int64_t>, std::string> logs;
   };
 
   std::map<std::string, Pod> pods_;

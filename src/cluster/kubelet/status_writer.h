@@ -17,7 +17,8 @@ class StatusWriter {
   StatusWriter(const KubeletContext& context, std::function<void()> again);
 
   // `pod` is the newest known object; after a write it is what the API answered. True when the API
-  // has this status now.
+  // has this status now. `status` holds no nulls: the API drops them, so it would never be equal to
+  // what is stored.
   bool Offer(kube::ObjectPtr& pod, const kube::Json& status, bool urgent = false);
 
  private:

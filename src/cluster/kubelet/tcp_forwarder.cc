@@ -371,7 +371,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
     if (error == boost::system::errc::permission_denied && listen_.port < 1024) {
       return base::Fail(
           ErrorKind::kPermissionDenied,
-          fmt::format("{}; ports below 1024 need privilege: use a higher port, or allow it once "
+          fmt::format("{}; ports below 1024 need privilege: use a port above 1023, or allow it "
                       "with `sudo sysctl net.ipv4.ip_unprivileged_port_start={}`",
                       what, listen_.port));
     }

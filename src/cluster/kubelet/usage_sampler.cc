@@ -30,15 +30,18 @@ void UsageSampler::Wake() {
 void UsageSampler::ForgetPod(const std::string& uid) {
   const std::lock_guard lock(mutex_);
   std::erase_if(oom_kills_, [&](const auto& entry) { return entry.first.first == uid; });
+  pod_cpu_.erase(uid);
 }
 
 void UsageSampler::Arm(base::Duration delay) {
   timer_.Set(delay, [this] { TakeSamples(); });
 }
 
-void UsageSampler::CountOomKill(const ContainerId& id) {
+void UsageSampler::CountOomKill(const SampledContainer& container) {
   const std::lock_guard lock(mutex_);
-  ++oom_kills_[{id.pod_uid, id.container}];
+  OomKills& kills = oom_kills_[{container.id.pod_uid, container.id.container}];
+  kills.container = container;
+  ++kills.count;
 }
 
 void UsageSampler::TakeSamples() {
@@ -62,6 +65,12 @@ void UsageSampler::TakeSamples() {
         entry = Entry{};
         fresh = true;
       }
+      const std::chrono::nanoseconds before =
+          entry.samples.empty() ? std::chrono::nanoseconds(0) : entry.samples.back().cpu_time;
+      const auto used = std::max(stats.cpu_time - before, std::chrono::nanoseconds(0));
+      node_cpu_time_ += used;
+      PodCpuTime& pod = pod_cpu_[name.first];
+      pod = {name.first, container.ns, container.pod, pod.cpu_time + used};
       entry.container = container;
       entry.memory_bytes = stats.memory_bytes;
       entry.last_seen = last_sample_;
@@ -121,11 +130,20 @@ std::vector<kube::NodeUsage> UsageSampler::Nodes() const {
 std::string UsageSampler::CadvisorText() const {
   const std::lock_guard lock(mutex_);
   CadvisorPage page(context_.options.capacity);
+  std::map<std::string, std::int64_t> pod_memory_bytes;
+  std::int64_t node_memory_bytes = 0;
   for (const auto& [name, entry] : entries_) {
     const auto killed = oom_kills_.find(name);
     page.Add({entry.container, entry.samples.back().cpu_time, entry.memory_bytes,
-              killed == oom_kills_.end() ? 0 : killed->second, entry.last_seen});
+              killed == oom_kills_.end() ? 0 : killed->second.count, entry.last_seen});
+    pod_memory_bytes[name.first] += entry.memory_bytes;
+    node_memory_bytes += entry.memory_bytes;
   }
+  // What was killed and waits for its next run is not sampled, but its kills count on.
+  for (const auto& [name, kills] : oom_kills_)
+    if (!entries_.contains(name)) page.AddKilled(kills.container, kills.count);
+  for (const auto& [uid, pod] : pod_cpu_) page.AddPod(pod, pod_memory_bytes[uid]);
+  page.SetNode(node_cpu_time_, node_memory_bytes);
   return page.Render();
 }
 

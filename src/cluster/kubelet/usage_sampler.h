@@ -26,6 +26,14 @@ struct SampledContainer {
   std::int64_t cpu_limit_millis = 0;
 };
 
+// What all runs of all containers of a pod have used so far.
+struct PodCpuTime {
+  std::string uid;
+  std::string ns;
+  std::string pod;
+  std::chrono::nanoseconds cpu_time{};
+};
+
 class UsageSampler final : public kube::UsageSource {
  public:
   // `running`: the containers that run now. Asked every usage_period while there are some.
@@ -37,8 +45,8 @@ class UsageSampler final : public kube::UsageSource {
   // A pod changed: samples are taken again if they had ceased for want of containers.
   void Wake();
   void ForgetPod(const std::string& uid);
-  // An OOM kill of any container of this name in this pod.
-  void CountOomKill(const ContainerId& id);
+  // An OOM kill of this run. Counted by pod and container name until the pod is forgotten.
+  void CountOomKill(const SampledContainer& container);
 
   std::vector<kube::PodUsage> Pods() const override;
   std::vector<kube::NodeUsage> Nodes() const override;
@@ -56,6 +64,10 @@ class UsageSampler final : public kube::UsageSource {
     base::WallTime last_seen{};
     std::int64_t memory_bytes = 0;
   };
+  struct OomKills {
+    SampledContainer container;  // the last one that was killed
+    std::int64_t count = 0;
+  };
   using Name = std::pair<std::string, std::string>;  // pod uid, container
 
   static constexpr base::Duration kWindow = std::chrono::seconds(15);
@@ -70,9 +82,12 @@ class UsageSampler final : public kube::UsageSource {
   bool hurried_ = false;
 
   mutable std::mutex mutex_;
-  std::map<Name, Entry> entries_;           // guarded by mutex_
-  std::map<Name, std::int64_t> oom_kills_;  // guarded by mutex_; of pods that are there
-  base::WallTime last_sample_{};            // guarded by mutex_
+  // Guarded by mutex_:
+  std::map<Name, Entry> entries_;
+  std::map<Name, OomKills> oom_kills_;         // of pods that are there
+  std::map<std::string, PodCpuTime> pod_cpu_;  // by uid; of pods that are there
+  std::chrono::nanoseconds node_cpu_time_{};   // of all containers so far
+  base::WallTime last_sample_{};
 };
 
 }  // namespace enclave::cluster

@@ -54,10 +54,14 @@ class VolumeStore {
   virtual base::Result<std::string> TerminationMessageFile(const std::string& pod_uid,
                                                            const std::string& container,
                                                            std::int64_t attempt) = 0;
-  // What is in it, at most 4 KiB; "" when nothing.
+  // The end of what is in it, at most 4 KiB; "" when nothing.
   virtual std::string ReadTerminationMessage(const std::string& pod_uid,
                                              const std::string& container,
                                              std::int64_t attempt) = 0;
+  // The end of what one run wrote into its log: at most 80 lines and 2 KiB; "" when nothing.
+  virtual std::string ReadLogEnd(const std::string& pod_namespace, const std::string& pod_name,
+                                 const std::string& pod_uid, const std::string& container,
+                                 std::int64_t attempt) = 0;
   // Volumes, logs and all else of the pod.
   virtual void RemovePod(const std::string& pod_uid) = 0;
   // Pods that have something here.
