@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <cstdint>
 #include <deque>
 #include <list>
 #include <map>
@@ -14,7 +15,8 @@ namespace enclave::kube {
 namespace {
 
 constexpr std::size_t kMaxRemembered = 4096;  // as client-go's aggregator
-constexpr std::size_t kMaxUnwritten = 1024;
+constexpr std::size_t kMaxUnwritten = kMaxRemembered;
+constexpr int kWritesPerTurn = 16;
 constexpr std::size_t kMaxMessage = 1024;
 constexpr int kMaxTries = 3;
 constexpr base::Duration kTryAgainAfter = std::chrono::seconds(1);
@@ -106,7 +108,13 @@ struct EventRecorder::Impl : std::enable_shared_from_this<Impl> {
 
   void Queue(const std::shared_ptr<Series>& series) {
     if (series->queued) return;
-    if (unwritten.size() >= kMaxUnwritten) return;  // dropped; a repeat writes the whole count
+    if (unwritten.size() >= kMaxUnwritten) {  // a repeat writes the whole count
+      if (dropped++ == 0) {
+        base::LogWarning("events", "events are dropped: more are recorded than can be written",
+                         {{"recorder", component}, {"unwritten", unwritten.size()}});
+      }
+      return;
+    }
     series->queued = true;
     unwritten.push_back(series);
     Pump({});
@@ -119,8 +127,19 @@ struct EventRecorder::Impl : std::enable_shared_from_this<Impl> {
       const auto self = weak.lock();
       if (self == nullptr) return;
       self->pumping = false;
-      self->Pump(self->WriteNext() ? base::Duration::zero() : kTryAgainAfter);
+      self->Pump(self->WriteSome() ? base::Duration::zero() : kTryAgainAfter);
     });
+  }
+
+  // False: try again after a pause.
+  bool WriteSome() {
+    for (int i = 0; i < kWritesPerTurn && !unwritten.empty(); ++i)
+      if (!WriteNext()) return false;
+    if (unwritten.empty() && dropped > 0) {
+      base::LogInfo("events", "all events that were kept are written",
+                    {{"recorder", component}, {"dropped", std::exchange(dropped, 0)}});
+    }
+    return true;
   }
 
   // False: try again after a pause.
@@ -169,6 +188,7 @@ struct EventRecorder::Impl : std::enable_shared_from_this<Impl> {
   std::map<Identity, std::list<std::shared_ptr<Series>>::iterator> by_identity;
   std::deque<std::shared_ptr<Series>> unwritten;
   bool pumping = false;
+  std::uint64_t dropped = 0;  // since all was written
 };
 
 EventRecorder::EventRecorder(SharedInformers& informers, std::string component)
