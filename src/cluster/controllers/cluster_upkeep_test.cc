@@ -82,6 +82,27 @@ TEST_F(ClusterUpkeepTest, ANamespaceGoesWhenItIsEmpty) {
   ASSERT_NE(Get(kube::kNamespace, "t"), nullptr);
   EXPECT_EQ(Text(Get(kube::kNamespace, "t"), "status.phase"), "Terminating");
   EXPECT_TRUE(Get(kube::kPod, "p")->deleting());
+  const ObjectPtr waiting = Get(kube::kNamespace, "t");
+  const auto condition = [&](const char* type) {
+    const Json* found = ConditionOf(waiting->json(), type);
+    return found == nullptr
+               ? "absent"
+               : kube::StringAt(*found, "status") + " " + kube::StringAt(*found, "reason") + ": " +
+                     kube::StringAt(*found, "message");
+  };
+  EXPECT_EQ(condition("NamespaceDeletionDiscoveryFailure"),
+            "False ResourcesDiscovered: All resources successfully discovered");
+  EXPECT_EQ(condition("NamespaceDeletionGroupVersionParsingFailure"),
+            "False ParsedGroupVersions: All legacy kube types successfully parsed");
+  EXPECT_EQ(condition("NamespaceDeletionContentFailure"),
+            "False ContentDeleted: All content successfully deleted, may be waiting on "
+            "finalization");
+  EXPECT_EQ(condition("NamespaceContentRemaining"),
+            "True SomeResourcesRemain: Some resources are remaining: configmaps. has 1 resource "
+            "instances, pods. has 1 resource instances");
+  EXPECT_EQ(condition("NamespaceFinalizersRemaining"),
+            "True SomeFinalizersRemain: Some content in the namespace has finalizers remaining: "
+            "test/hold in 1 resource instances");
   EXPECT_FALSE(api_->Create(kube::kConfigMap, "t",
                             {{"apiVersion", "v1"},
                              {"kind", "ConfigMap"},

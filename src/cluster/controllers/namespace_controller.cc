@@ -104,31 +104,11 @@ base::Result<> NamespaceController::EnsureDefaults(const std::string& ns) {
 }
 
 kube::Reconciler::Outcome NamespaceController::Finalise(const kube::Object& object) {
-  std::vector<std::string> remaining;
-  for (const kube::Kind& kind : options_.namespaced_kinds) {
-    // Live, not from the cache: what is not seen here is lost for ever.
-    ASSIGN_OR_RETURN(const kube::ObjectList list,
-                     informers_.api().List(kind, {.ns = object.name()}));
-    std::size_t left = 0;
-    for (const ObjectPtr& item : list.items) {
-      if (!item->deleting()) {
-        const auto deleted = informers_.api().Delete(
-            kind, item->ns(), item->name(), {.propagation = "Background", .uid = item->uid()});
-        if (!deleted && deleted.error().kind() != ErrorKind::kNotFound &&
-            deleted.error().kind() != ErrorKind::kConflict) {
-          return std::unexpected(deleted.error());
-        }
-        // Without finalizers and grace it is gone at once.
-        const auto still = informers_.api().Get(kind, item->ns(), item->name());
-        if (!still && still.error().kind() == ErrorKind::kNotFound) continue;
-      }
-      ++left;
-    }
-    if (left > 0)
-      remaining.push_back(fmt::format("{} has {} resource instances", kind.GroupResource(), left));
-  }
-  if (!remaining.empty()) {
-    RETURN_IF_ERROR(WriteConditions(object, remaining));
+  Remains remains;
+  for (const kube::Kind& kind : options_.namespaced_kinds) DeleteAll(kind, object.name(), remains);
+  if (!remains.objects.empty() || !remains.failures.empty()) {
+    RETURN_IF_ERROR(WriteConditions(object, remains));
+    if (!remains.failures.empty()) return std::unexpected(remains.failures.front());
     return kLookAgain;
   }
   Json changed = object.json();
@@ -136,7 +116,11 @@ kube::Reconciler::Outcome NamespaceController::Finalise(const kube::Object& obje
   for (const Json& finalizer : ItemsAt(changed, "spec.finalizers")) {
     if (finalizer != "kubernetes") kept.push_back(finalizer);
   }
-  if (kept.size() == ItemsAt(changed, "spec.finalizers").size()) return std::nullopt;
+  // Empty, but somebody else holds it.
+  if (kept.size() == ItemsAt(changed, "spec.finalizers").size()) {
+    RETURN_IF_ERROR(WriteConditions(object, remains));
+    return std::nullopt;
+  }
   ObjectAt(changed, "spec")["finalizers"] = std::move(kept);
   const auto written = informers_.api().Update(kube::kNamespace, std::move(changed), "finalize");
   if (!written && written.error().kind() != ErrorKind::kNotFound) {
@@ -145,16 +129,89 @@ kube::Reconciler::Outcome NamespaceController::Finalise(const kube::Object& obje
   return std::nullopt;
 }
 
+// A failure does not keep the other objects and kinds from being deleted.
+void NamespaceController::DeleteAll(const kube::Kind& kind, const std::string& ns,
+                                    Remains& remains) {
+  // Live, not from the cache: what is not seen here is lost for ever.
+  const auto list = informers_.api().List(kind, {.ns = ns});
+  if (!list) {
+    remains.failures.push_back(list.error());
+    return;
+  }
+  for (const ObjectPtr& item : list->items) {
+    if (!item->deleting()) {
+      const auto deleted = informers_.api().Delete(
+          kind, item->ns(), item->name(), {.propagation = "Background", .uid = item->uid()});
+      if (!deleted && deleted.error().kind() != ErrorKind::kNotFound &&
+          deleted.error().kind() != ErrorKind::kConflict) {
+        remains.failures.push_back(deleted.error());
+      }
+      // Without finalizers and grace it is gone at once.
+      const auto still = informers_.api().Get(kind, item->ns(), item->name());
+      if (!still && still.error().kind() == ErrorKind::kNotFound) continue;
+    }
+    ++remains.objects[kind.plural + "." + kind.group];
+    for (const Json& finalizer : ItemsAt(item->json(), "metadata.finalizers")) {
+      if (finalizer.is_string()) ++remains.finalizers[finalizer.get<std::string>()];
+    }
+  }
+}
+
 base::Result<> NamespaceController::WriteConditions(const kube::Object& object,
-                                                    const std::vector<std::string>& remaining) {
+                                                    const Remains& remains) {
+  struct Condition {
+    const char* type;
+    bool status;
+    const char* reason;
+    std::string message;
+  };
+  std::vector<Condition> wanted = {
+      {"NamespaceDeletionDiscoveryFailure", false, "ResourcesDiscovered",
+       "All resources successfully discovered"},
+      {"NamespaceDeletionGroupVersionParsingFailure", false, "ParsedGroupVersions",
+       "All legacy kube types successfully parsed"},
+      {"NamespaceDeletionContentFailure", false, "ContentDeleted",
+       "All content successfully deleted, may be waiting on finalization"},
+      {"NamespaceContentRemaining", false, "ContentRemoved", "All content successfully removed"},
+      {"NamespaceFinalizersRemaining", false, "ContentHasNoFinalizers",
+       "All content-preserving finalizers finished"},
+  };
+  const auto join = [](const auto& counts, std::string_view words) {
+    std::vector<std::string> parts;
+    for (const auto& [name, count] : counts)
+      parts.push_back(fmt::format("{} {} {} resource instances", name, words, count));
+    return fmt::format("{}", fmt::join(parts, ", "));
+  };
+  if (!remains.failures.empty()) {
+    wanted[2] = {wanted[2].type, true, "ContentDeletionFailed",
+                 fmt::format("Failed to delete all resource types, {} remaining: {}",
+                             remains.failures.size(), remains.failures.front().message())};
+  }
+  if (!remains.objects.empty()) {
+    wanted[3] = {wanted[3].type, true, "SomeResourcesRemain",
+                 "Some resources are remaining: " + join(remains.objects, "has")};
+  }
+  if (!remains.finalizers.empty()) {
+    wanted[4] = {wanted[4].type, true, "SomeFinalizersRemain",
+                 "Some content in the namespace has finalizers remaining: " +
+                     join(remains.finalizers, "in")};
+  }
   Json conditions = ItemsAt(object.json(), "status.conditions");
-  const std::string message =
-      fmt::format("Some resources are remaining: {}", fmt::join(remaining, ", "));
-  const Json* current = ConditionOf(object.json(), "NamespaceContentRemaining");
-  if (current != nullptr && StringAt(*current, "message") == message) return {};
-  RemoveCondition(conditions, "NamespaceContentRemaining");
-  SetCondition(conditions, "NamespaceContentRemaining", "True", "SomeResourcesRemain", message,
-               kube::FormatTime(informers_.executor().WallNow()), false);
+  const std::string now = kube::FormatTime(informers_.executor().WallNow());
+  for (const Condition& condition : wanted) {
+    const char* status = condition.status ? "True" : "False";
+    const Json* before = ConditionOf(object.json(), condition.type);
+    const bool same = before != nullptr && StringAt(*before, "status") == status;
+    if (same && StringAt(*before, "reason") == condition.reason &&
+        StringAt(*before, "message") == condition.message) {
+      continue;
+    }
+    const std::string since = same ? StringAt(*before, "lastTransitionTime") : now;
+    RemoveCondition(conditions, condition.type);
+    SetCondition(conditions, condition.type, status, condition.reason, condition.message, since,
+                 false);
+  }
+  if (conditions == ItemsAt(object.json(), "status.conditions")) return {};
   Json changed = object.json();
   ObjectAt(changed, "status")["conditions"] = std::move(conditions);
   const auto written = informers_.api().Update(kube::kNamespace, std::move(changed), "status");
