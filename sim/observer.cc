@@ -19,8 +19,8 @@ using kube::ObjectPtr;
 using kube::StringAt;
 
 Observer::Observer(cluster::Store& store, kube::Api& api, base::Executor& executor,
-                   const std::vector<kube::Kind>& kinds, std::function<bool()> knows_less)
-    : store_(store), knows_less_(std::move(knows_less)) {
+                   const std::vector<kube::Kind>& kinds, Knowledge knowledge)
+    : store_(store), knowledge_(std::move(knowledge)) {
   for (const kube::Kind& kind : kinds) {
     auto watcher = std::make_unique<Watcher>();
     watcher->kind = kind;
@@ -155,7 +155,8 @@ void Observer::CheckPod(const cluster::Change& change) {
       }
     }
   }
-  if (change.type != kube::EventType::kAdded || knows_less_()) return;
+  if (change.type == kube::EventType::kAdded) CheckOwnerOf(pod);
+  if (change.type != kube::EventType::kAdded || knowledge_.less()) return;
   const std::string& owner_uid = ControllerUid(pod.json());
   for (const ObjectPtr& set : store_.List(kube::kReplicaSet.GroupResource(), pod.ns()).items) {
     if (set->uid() != owner_uid) continue;
@@ -166,6 +167,17 @@ void Observer::CheckPod(const cluster::Change& change) {
       Fail(fmt::format("ReplicaSet {} asks for {} pods and made the {}th", set->name(),
                        cluster::ReplicasOf(set->json()), active));
     }
+  }
+}
+
+void Observer::CheckOwnerOf(const kube::Object& pod) {
+  const std::string& uid = ControllerUid(pod.json());
+  if (uid.empty() || knowledge_.less()) return;
+  const auto sets = store_.List(kube::kReplicaSet.GroupResource(), pod.ns()).items;
+  const bool there = std::ranges::any_of(sets, [&](const ObjectPtr& s) { return s->uid() == uid; });
+  if (!there && !knowledge_.holds(pod.ns(), uid)) {
+    Fail(fmt::format("pod {}/{} is made for the controller {} which is gone, and known to be",
+                     pod.ns(), pod.name(), uid));
   }
 }
 
@@ -180,7 +192,8 @@ void Observer::CheckReplicaSet(const cluster::Change& change) {
     Fail("ReplicaSet " + set.name() + ": its revision fell");
   }
   const auto versions = versions_.find(ControllerUid(set.json()));
-  if (versions == versions_.end() || versions->second.empty() || before == now || knows_less_()) {
+  if (versions == versions_.end() || versions->second.empty() || before == now ||
+      knowledge_.less()) {
     return;
   }
   const auto sets = OwnedBy(kube::kReplicaSet, set.ns(), versions->first);
@@ -225,7 +238,7 @@ void Observer::CheckDeployment(const cluster::Change& change) {
   }
   if (change.previous != nullptr &&
       cluster::RevisionOf(deployment.json()) < cluster::RevisionOf(change.previous->json()) &&
-      !knows_less_()) {
+      !knowledge_.less()) {
     Fail("Deployment " + deployment.name() + ": its revision fell");
   }
   const cluster::RolloutBounds bounds = cluster::BoundsOf(deployment.json());

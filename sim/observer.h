@@ -5,6 +5,8 @@
 //  pods         a node is assigned once; an ended pod stays ended; restart counts never fall; no
 //  two
 //               living pods have one address
+//  owners       no pod is created for a controller that is neither in the store nor, by what the
+//               controllers have been told so far, still there
 //  ReplicaSet   never creates a pod beyond what it asks for
 //  Deployment   revisions never fall; its ReplicaSets together never come to ask for more than
 //               replicas + maxSurge; outside of scaling, no step of a rollout takes availability
@@ -40,9 +42,15 @@ namespace enclave::sim {
 
 class Observer {
  public:
-  // `knows_less`: whether controllers may at present be unaware of a write of theirs.
+  struct Knowledge {
+    // Whether controllers may at present be unaware of a write of theirs.
+    std::function<bool()> less;
+    // Whether their caches hold a controller of pods with this namespace and uid.
+    std::function<bool(const std::string& ns, const std::string& uid)> holds;
+  };
+  // `knowledge` is of the controllers, in the moment of a change.
   Observer(cluster::Store& store, kube::Api& api, base::Executor& executor,
-           const std::vector<kube::Kind>& kinds, std::function<bool()> knows_less);
+           const std::vector<kube::Kind>& kinds, Knowledge knowledge);
   ~Observer();
 
   // The first broken invariant; nullopt: all held.
@@ -78,6 +86,7 @@ class Observer {
   void OnChange(const cluster::Change& change);
   void CheckHistory(const cluster::Change& change);
   void CheckPod(const cluster::Change& change);
+  void CheckOwnerOf(const kube::Object& pod);
   void CheckReplicaSet(const cluster::Change& change);
   void CheckDeployment(const cluster::Change& change);
   void CheckCalm();
@@ -85,7 +94,7 @@ class Observer {
                                        const std::string& uid) const;
 
   cluster::Store& store_;
-  std::function<bool()> knows_less_;
+  const Knowledge knowledge_;
   std::vector<std::unique_ptr<Watcher>> watchers_;
   std::vector<std::unique_ptr<cluster::Subscription>> subscriptions_;
   std::map<std::string, std::deque<Version>> versions_;  // of Deployments, by uid

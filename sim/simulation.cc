@@ -28,7 +28,9 @@ class Run {
         world_(seed),
         observer_(world_.store, *world_.api, world_.executor,
                   cluster::ControllerManager::Options().kinds,
-                  [this] { return world_.plane_api.AnyUnseen(); }),
+                  {.less = [this] { return world_.plane_api.AnyUnseen(); },
+                   .holds = [this](const std::string& ns,
+                                   const std::string& uid) { return PlaneHolds(ns, uid); }}),
         user_(world_, random_) {
     report_.seed = seed;
   }
@@ -49,6 +51,12 @@ class Run {
   }
 
  private:
+  bool PlaneHolds(const std::string& ns, const std::string& uid) {
+    for (const kube::ObjectPtr& set : world_.plane_informers().For(kube::kReplicaSet).List(ns))
+      if (set->uid() == uid) return true;
+    return false;
+  }
+
   void Trace(const std::string& line) {
     const auto at = world_.executor.Now().time_since_epoch();
     trace_.push_back(fmt::format("step {} at {} ms: {}", report_.steps,
