@@ -48,7 +48,9 @@ bool IsLongRunning(const RequestInfo& info) {
 
 // The names that kube-apiserver has for verbs in its metrics.
 std::string MetricVerb(const RequestInfo& info) {
-  if (info.subresource == "log" || info.subresource == "exec") return "CONNECT";
+  if (info.subresource == "log" || info.subresource == "exec" || info.subresource == "proxy") {
+    return "CONNECT";
+  }
   if (info.verb == "create") return "POST";
   if (info.verb == "update") return "PUT";
   std::string verb = info.verb;
@@ -130,6 +132,10 @@ class AtEnd {
   Function function_;
 };
 
+asio::awaitable<void> SendNodeProxy(const PlainHandler& plain, Exchange& exchange) {
+  co_await exchange.writer.Send(plain.ServeNodeProxy(exchange.info));
+}
+
 }  // namespace
 
 ApiServer::ApiServer(Options options, Dependencies dependencies)
@@ -147,6 +153,9 @@ base::Result<std::unique_ptr<ApiServer>> ApiServer::Start(Options options,
       dependencies.machinery, dependencies.metrics,
       PlainHandler::Options{.git_version = given.git_version,
                             .server_address = fmt::format("{}:{}", given.address, given.port)});
+  server->Connect("nodes/proxy", [plain = server->plain_.get()](Exchange& exchange) {
+    return SendNodeProxy(*plain, exchange);
+  });
   server->AddMetrics("/metrics/kube-state", [&store = dependencies.machinery.store()] {
     return RenderKubeStateMetrics(store);
   });
@@ -261,20 +270,23 @@ void ApiServer::Finish(const Exchange& exchange, const net::Request& request,
   }
   dependencies_.metrics.Finished(metric, took, long_running);
   if (dependencies_.audit == nullptr || !info.is_resource || !info.mutating()) return;
-  dependencies_.audit->Record({.received_at = received_at,
-                               .latency = took,
-                               .id = dependencies_.random.Uuid(),
-                               .verb = info.verb,
-                               .resource = info.GroupResource(),
-                               .ns = info.ns,
-                               .name = info.name,
-                               .subresource = info.subresource,
-                               .who = exchange.who,
-                               .source = request.peer.address,
-                               .user_agent = std::string(request.Header("User-Agent")),
-                               .trace_id = exchange.trace_id,
-                               .code = code,
-                               .dry_run = request.Query("dryRun").value_or("") == "All"});
+  if (exchange.wrote.unchanged) return;
+  dependencies_.audit->Record(
+      {.received_at = received_at,
+       .latency = took,
+       .id = dependencies_.random.Uuid(),
+       .verb = info.verb,
+       .resource = info.GroupResource(),
+       .ns = info.ns,
+       .name = info.name.empty() ? exchange.wrote.name : info.name,
+       .uid = exchange.wrote.uid,
+       .subresource = info.subresource,
+       .who = exchange.who,
+       .source = request.peer.address,
+       .user_agent = std::string(request.Header("User-Agent")),
+       .trace_id = exchange.trace_id,
+       .code = code,
+       .dry_run = exchange.wrote.dry_run || request.Query("dryRun").value_or("") == "All"});
 }
 
 }  // namespace enclave::cluster

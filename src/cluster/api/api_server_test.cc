@@ -326,6 +326,28 @@ TEST_F(ApiServerTest, WhatIsNoResource) {
   ExpectStatus(Do("POST", "/version", "{}").body, 405, "MethodNotAllowed");
 }
 
+TEST_F(ApiServerTest, MetricsOfANodeAreBehindIt) {
+  server.server->AddMetrics("/metrics/cadvisor", [] { return std::string("a_metric 1\n"); });
+  Make(kube::kNode, "", "here");
+  const Answer scraped = Do("GET", "/api/v1/nodes/here/proxy/metrics/cadvisor");
+  EXPECT_EQ(scraped.status, 200);
+  EXPECT_EQ(scraped.text, "a_metric 1\n");
+  EXPECT_THAT(scraped.headers.at("Content-Type"), HasSubstr("version=0.0.4"));
+  ExpectStatus(Do("GET", "/api/v1/nodes/there/proxy/metrics/cadvisor").body, 404, "NotFound");
+  ExpectStatus(Do("GET", "/api/v1/nodes/here/proxy/metrics/none").body, 404, "NotFound");
+  ExpectStatus(Do("POST", "/api/v1/nodes/here/proxy/metrics/cadvisor", "{}").body, 405,
+               "MethodNotAllowed");
+}
+
+TEST_F(ApiServerTest, OpenApiIsServedByGroupVersion) {
+  const Answer index = Do("GET", "/openapi/v3");
+  const std::string target = At(index.body, "paths")["apis/apps/v1"]["serverRelativeURL"];
+  EXPECT_EQ(StringAt(Do("GET", target).body, "openapi"), "3.0.0");
+  EXPECT_EQ(StringAt(Do("GET", "/openapi/v3/api/v1").body, "openapi"), "3.0.0");
+  ExpectStatus(Do("GET", "/openapi/v3/apis/none/v1").body, 404, "NotFound");
+  ExpectStatus(Do("GET", "/openapi/v3/apis").body, 404, "NotFound");
+}
+
 // One piece, then nothing until the stream is ended.
 class OneLine final : public kube::LogSource {
  public:

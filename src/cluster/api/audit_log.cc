@@ -45,6 +45,7 @@ Json ToJson(const AuditEntry& entry) {
   put("id", entry.id);
   put("namespace", entry.ns);
   put("name", entry.name);
+  put("uid", entry.uid);
   put("subresource", entry.subresource);
   put("userAgent", entry.user_agent);
   put("traceId", entry.trace_id);

@@ -1,5 +1,6 @@
 // The audit log: one JSON line for every mutating request, whether it succeeded or not: who, what,
-// when, from where, with which trace. Never bodies, never credentials.
+// when, from where, with which trace. Never bodies, never credentials. A request that succeeded and
+// changed nothing is no mutation: it has no line.
 //
 // Lines go to `path`; at `max_bytes` the file becomes `path`.1, older ones move up, and the oldest
 // beyond `max_files` is deleted. A full disk loses lines, never requests: the loss is counted and
@@ -28,6 +29,7 @@ struct AuditEntry {
   std::string resource;  // "deployments.apps"
   std::string ns;
   std::string name;
+  std::string uid;  // of the object, when the write succeeded
   std::string subresource;
   Requester who;
   std::string source;  // address of the peer, "in-process" for the cluster's own parts

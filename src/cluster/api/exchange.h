@@ -14,12 +14,21 @@
 
 namespace enclave::cluster {
 
+// What a request did to an object, for the audit log.
+struct WriteNote {
+  std::string name{};  // of a created object; the path does not hold it
+  std::string uid{};
+  bool unchanged = false;  // it succeeded and there was nothing to write
+  bool dry_run = false;    // said in the body; the query says it too
+};
+
 struct Exchange {
   net::Request& request;
   net::ResponseWriter& writer;
   RequestInfo info;
   Requester who;
   std::string trace_id;
+  WriteNote wrote{};
 };
 
 net::Response JsonResponse(int status, const kube::Json& body);

@@ -1,7 +1,12 @@
 #include "cluster/api/kube_state_metrics.h"
 
+#include <algorithm>
 #include <array>
+#include <cctype>
+#include <charconv>
+#include <cmath>
 
+#include "cluster/api/kube_state_parts.h"
 #include "cluster/api/metrics_text.h"
 #include "kube/quantity.h"
 #include "kube/time.h"
@@ -14,7 +19,6 @@ using kube::IntAt;
 using kube::Json;
 using kube::ObjectPtr;
 using kube::StringAt;
-using Objects = std::vector<ObjectPtr>;
 
 double CreatedSeconds(const kube::Object& object) {
   const auto created = kube::TimeAt(object.json(), "metadata.creationTimestamp");
@@ -58,163 +62,27 @@ void ConditionsOfEach(MetricsText& text, std::string_view name, std::string_view
   }
 }
 
-void CreatedOfEach(MetricsText& text, std::string_view name, std::string_view label,
-                   const Objects& objects) {
-  text.Family(name, "gauge", "Unix creation timestamp");
-  for (const ObjectPtr& object : objects) {
-    text.Sample({{"namespace", object->ns()}, {label, object->name()}}, CreatedSeconds(*object));
-  }
-}
-
-const Json* Controller(const Json& object) {
-  for (const Json& owner : At(object, "metadata.ownerReferences")) {
-    if (kube::BoolAt(owner, "controller")) return &owner;
-  }
-  return nullptr;
-}
-
-void RenderPodConditions(MetricsText& text, const Objects& pods) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 2> kTypes{
-      {{"kube_pod_status_ready", "Ready"}, {"kube_pod_status_scheduled", "PodScheduled"}}};
-  for (const auto& [family, type] : kTypes) {
-    text.Family(family, "gauge", "Whether the pod's condition holds");
-    for (const ObjectPtr& pod : pods) {
-      std::string status = "Unknown";
-      for (const Json& condition : At(pod->json(), "status.conditions")) {
-        if (StringAt(condition, "type") == type) status = StringAt(condition, "status");
-      }
-      for (const std::string_view shown : {"true", "false", "unknown"}) {
-        const bool holds = (status == "True" && shown == "true") ||
-                           (status == "False" && shown == "false") ||
-                           (status == "Unknown" && shown == "unknown");
-        text.Sample({{"namespace", pod->ns()},
-                     {"pod", pod->name()},
-                     {"uid", pod->uid()},
-                     {"condition", shown}},
-                    holds ? 1 : 0);
-      }
-    }
-  }
-}
-
-// Samples over all containers of all pods; `sample` gets the pod and one containerStatus.
-template <typename Sample>
-void ForEachContainer(const Objects& pods, const Sample& sample) {
-  for (const ObjectPtr& pod : pods) {
-    for (const Json& status : At(pod->json(), "status.containerStatuses")) sample(*pod, status);
-  }
-}
-
-// A family of 1-valued samples labelled with a container state's reason.
-void RenderReasons(MetricsText& text, std::string_view family, std::string_view help,
-                   std::string_view path, const Objects& pods) {
+// A number, or a percentage of the replicas rounded up or down.
+void RenderRollingUpdate(MetricsText& text, std::string_view family, std::string_view help,
+                         std::string_view path, bool rounds_up, const Objects& deployments) {
   text.Family(family, "gauge", help);
-  ForEachContainer(pods, [&](const kube::Object& pod, const Json& status) {
-    const std::string& reason = StringAt(status, path);
-    if (reason.empty()) return;
-    text.Sample({{"namespace", pod.ns()},
-                 {"pod", pod.name()},
-                 {"uid", pod.uid()},
-                 {"container", StringAt(status, "name")},
-                 {"reason", reason}},
-                1);
-  });
-}
-
-void RenderContainers(MetricsText& text, const Objects& pods) {
-  const auto number = [&](std::string_view family, std::string_view type, std::string_view help,
-                          const auto& value) {
-    text.Family(family, type, help);
-    ForEachContainer(pods, [&](const kube::Object& pod, const Json& status) {
-      text.Sample({{"namespace", pod.ns()},
-                   {"pod", pod.name()},
-                   {"uid", pod.uid()},
-                   {"container", StringAt(status, "name")}},
-                  value(status));
-    });
-  };
-  number("kube_pod_container_status_restarts_total", "counter", "Restarts of the container",
-         [](const Json& s) { return static_cast<double>(IntAt(s, "restartCount")); });
-  number("kube_pod_container_status_ready", "gauge", "Whether the container is ready",
-         [](const Json& s) { return kube::BoolAt(s, "ready") ? 1.0 : 0.0; });
-  number("kube_pod_container_status_running", "gauge", "Whether the container runs",
-         [](const Json& s) { return At(s, "state.running").is_object() ? 1.0 : 0.0; });
-  number("kube_pod_container_status_waiting", "gauge", "Whether the container waits",
-         [](const Json& s) { return At(s, "state.waiting").is_object() ? 1.0 : 0.0; });
-  number("kube_pod_container_status_terminated", "gauge", "Whether the container has ended",
-         [](const Json& s) { return At(s, "state.terminated").is_object() ? 1.0 : 0.0; });
-  RenderReasons(text, "kube_pod_container_status_waiting_reason", "Why the container waits",
-                "state.waiting.reason", pods);
-  RenderReasons(text, "kube_pod_container_status_terminated_reason", "Why the container ended",
-                "state.terminated.reason", pods);
-  RenderReasons(text, "kube_pod_container_status_last_terminated_reason",
-                "Why the container's last run ended", "lastState.terminated.reason", pods);
-}
-
-// CPU in cores, all else in its base unit.
-void RenderResources(MetricsText& text, std::string_view family, std::string_view which,
-                     const Objects& pods) {
-  text.Family(family, "gauge", "What the container asks for or may use");
-  for (const ObjectPtr& pod : pods) {
-    for (const Json& container : At(pod->json(), "spec.containers")) {
-      const Json& amounts = At(container, which);
-      if (!amounts.is_object()) continue;
-      for (const auto& [resource, amount] : amounts.items()) {
-        if (!amount.is_string()) continue;
-        const auto quantity = kube::Quantity::Parse(amount.get_ref<const std::string&>());
-        if (!quantity) continue;
-        text.Sample({{"namespace", pod->ns()},
-                     {"pod", pod->name()},
-                     {"uid", pod->uid()},
-                     {"container", StringAt(container, "name")},
-                     {"node", StringAt(pod->json(), "spec.nodeName")},
-                     {"resource", resource},
-                     {"unit", resource == "cpu" ? "core" : "byte"}},
-                    static_cast<double>(quantity->MilliValue()) / 1000);
-      }
+  for (const ObjectPtr& one : deployments) {
+    const Json& wanted = At(one->json(), path);
+    double value = 0;
+    if (wanted.is_number_integer()) {
+      value = wanted.get<double>();
+    } else if (wanted.is_string()) {
+      const std::string& percent = wanted.get_ref<const std::string&>();
+      std::int64_t number = 0;
+      std::from_chars(percent.data(), percent.data() + percent.size(), number);
+      const double share =
+          static_cast<double>(number * IntAt(one->json(), "spec.replicas", 1)) / 100;
+      value = rounds_up ? std::ceil(share) : std::floor(share);
+    } else {
+      continue;
     }
+    text.Sample({{"namespace", one->ns()}, {"deployment", one->name()}}, value);
   }
-}
-
-void RenderPods(MetricsText& text, const Objects& pods) {
-  text.Family("kube_pod_info", "gauge", "What the pod is and where it runs");
-  for (const ObjectPtr& pod : pods) {
-    const Json* owner = Controller(pod->json());
-    text.Sample({{"namespace", pod->ns()},
-                 {"pod", pod->name()},
-                 {"uid", pod->uid()},
-                 {"node", StringAt(pod->json(), "spec.nodeName")},
-                 {"host_ip", StringAt(pod->json(), "status.hostIP")},
-                 {"pod_ip", StringAt(pod->json(), "status.podIP")},
-                 {"created_by_kind", owner == nullptr ? "" : StringAt(*owner, "kind")},
-                 {"created_by_name", owner == nullptr ? "" : StringAt(*owner, "name")}},
-                1);
-  }
-  text.Family("kube_pod_owner", "gauge", "Who controls the pod");
-  for (const ObjectPtr& pod : pods) {
-    const Json* owner = Controller(pod->json());
-    if (owner == nullptr) continue;
-    text.Sample({{"namespace", pod->ns()},
-                 {"pod", pod->name()},
-                 {"uid", pod->uid()},
-                 {"owner_kind", StringAt(*owner, "kind")},
-                 {"owner_name", StringAt(*owner, "name")},
-                 {"owner_is_controller", "true"}},
-                1);
-  }
-  text.Family("kube_pod_status_phase", "gauge", "The pod's phase");
-  for (const ObjectPtr& pod : pods) {
-    for (const std::string_view phase : {"Pending", "Running", "Succeeded", "Failed", "Unknown"}) {
-      text.Sample(
-          {{"namespace", pod->ns()}, {"pod", pod->name()}, {"uid", pod->uid()}, {"phase", phase}},
-          StringAt(pod->json(), "status.phase") == phase ? 1 : 0);
-    }
-  }
-  RenderPodConditions(text, pods);
-  CreatedOfEach(text, "kube_pod_created", "pod", pods);
-  RenderContainers(text, pods);
-  RenderResources(text, "kube_pod_container_resource_requests", "resources.requests", pods);
-  RenderResources(text, "kube_pod_container_resource_limits", "resources.limits", pods);
 }
 
 void RenderWorkloads(MetricsText& text, const Objects& deployments, const Objects& sets) {
@@ -239,6 +107,12 @@ void RenderWorkloads(MetricsText& text, const Objects& deployments, const Object
     text.Sample({{"namespace", one->ns()}, {"deployment", one->name()}},
                 kube::BoolAt(one->json(), "spec.paused") ? 1 : 0);
   }
+  RenderRollingUpdate(text, "kube_deployment_spec_strategy_rollingupdate_max_surge",
+                      "Pods that a rollout may have beyond those wanted",
+                      "spec.strategy.rollingUpdate.maxSurge", true, deployments);
+  RenderRollingUpdate(text, "kube_deployment_spec_strategy_rollingupdate_max_unavailable",
+                      "Pods that a rollout may be without",
+                      "spec.strategy.rollingUpdate.maxUnavailable", false, deployments);
   ConditionsOfEach(text, "kube_deployment_status_condition", "Conditions of the deployment",
                    "deployment", deployments);
   CreatedOfEach(text, "kube_deployment_created", "deployment", deployments);
@@ -290,6 +164,17 @@ void RenderServices(MetricsText& text, const Objects& services, const Objects& e
   }
 }
 
+void RenderNodeAmounts(MetricsText& text, std::string_view family, std::string_view help,
+                       std::string_view path, const Objects& nodes) {
+  text.Family(family, "gauge", help);
+  for (const ObjectPtr& node : nodes) {
+    ForEachAmount(At(node->json(), path), [&](const std::string& resource, std::string_view unit,
+                                              double value) {
+      text.Sample({{"node", node->name()}, {"resource", resource}, {"unit", unit}}, value);
+    });
+  }
+}
+
 void RenderNodes(MetricsText& text, const Objects& nodes, const Objects& namespaces) {
   text.Family("kube_node_info", "gauge", "What the node is");
   for (const ObjectPtr& node : nodes) {
@@ -304,6 +189,10 @@ void RenderNodes(MetricsText& text, const Objects& nodes, const Objects& namespa
   for (const ObjectPtr& node : nodes) {
     text.Sample({{"node", node->name()}}, kube::BoolAt(node->json(), "spec.unschedulable") ? 1 : 0);
   }
+  RenderNodeAmounts(text, "kube_node_status_capacity", "What the node has", "status.capacity",
+                    nodes);
+  RenderNodeAmounts(text, "kube_node_status_allocatable", "What pods may have of the node",
+                    "status.allocatable", nodes);
   ConditionsOfEach(text, "kube_node_status_condition", "Conditions of the node", "node", nodes);
   text.Family("kube_namespace_status_phase", "gauge", "The namespace's phase");
   for (const ObjectPtr& ns : namespaces) {
@@ -315,6 +204,38 @@ void RenderNodes(MetricsText& text, const Objects& nodes, const Objects& namespa
 }
 
 }  // namespace
+
+const Json* Controller(const Json& object) {
+  for (const Json& owner : At(object, "metadata.ownerReferences")) {
+    if (kube::BoolAt(owner, "controller")) return &owner;
+  }
+  return nullptr;
+}
+
+void CreatedOfEach(MetricsText& text, std::string_view name, std::string_view label,
+                   const Objects& objects) {
+  text.Family(name, "gauge", "Unix creation timestamp");
+  for (const ObjectPtr& object : objects) {
+    text.Sample({{"namespace", object->ns()}, {label, object->name()}}, CreatedSeconds(*object));
+  }
+}
+
+void ForEachAmount(
+    const Json& amounts,
+    const std::function<void(const std::string&, std::string_view, double)>& sample) {
+  if (!amounts.is_object()) return;
+  for (const auto& [resource, amount] : amounts.items()) {
+    if (!amount.is_string()) continue;
+    const auto quantity = kube::Quantity::Parse(amount.get_ref<const std::string&>());
+    if (!quantity) continue;
+    std::string name = resource;
+    std::ranges::replace_if(name, [](unsigned char c) { return std::isalnum(c) == 0; }, '_');
+    std::string_view unit = "byte";
+    if (resource == "cpu") unit = "core";
+    if (resource == "pods") unit = "integer";
+    sample(name, unit, static_cast<double>(quantity->MilliValue()) / 1000);
+  }
+}
 
 std::string RenderKubeStateMetrics(const Store& store) {
   const auto all = [&store](const char* resource) { return store.List(resource, "").items; };

@@ -68,13 +68,14 @@ base::Result<ObjectPtr> LocalApi::Write(const char* verb, const kube::Kind& kind
                                         const std::function<void(WriteCallback)>& start) {
   const base::WallTime received_at = machinery_.clock().WallNow();
   const base::MonoTime began = machinery_.clock().Now();
-  auto promise = std::make_shared<std::promise<base::Result<ObjectPtr>>>();
+  auto promise = std::make_shared<std::promise<WriteResult>>();
   auto future = promise->get_future();
-  start([promise](WriteResult result) { promise->set_value(std::move(result.object)); });
-  base::Result<ObjectPtr> result = future.get();
-  if (audit_ == nullptr) return result;
+  start([promise](WriteResult written) { promise->set_value(std::move(written)); });
+  WriteResult written = future.get();
+  base::Result<ObjectPtr>& result = written.object;
+  if (audit_ == nullptr || written.unchanged) return std::move(result);
   const int success = std::string_view(verb) == "create" ? 201 : 200;
-  if (name.empty() && result && *result != nullptr) name = (*result)->name();
+  if (result) name = (*result)->name();
   AuditEntry entry;
   entry.received_at = received_at;
   entry.latency = machinery_.clock().Now() - began;
@@ -86,9 +87,12 @@ base::Result<ObjectPtr> LocalApi::Write(const char* verb, const kube::Kind& kind
   entry.who = user_;
   entry.source = "in-process";
   entry.code = result ? success : kube::HttpStatusOf(result.error().kind());
-  if (result && *result != nullptr) entry.trace_id = TraceAnnotation((*result)->json());
+  if (result) {
+    entry.uid = (*result)->uid();
+    entry.trace_id = TraceAnnotation((*result)->json());
+  }
   audit_->Record(entry);
-  return result;
+  return std::move(result);
 }
 
 base::Result<ResourcePtr> LocalApi::Find(const kube::Kind& kind) const {
@@ -121,7 +125,8 @@ base::Result<kube::ObjectList> LocalApi::List(const kube::Kind& kind,
 base::Result<ObjectPtr> LocalApi::Create(const kube::Kind& kind, const std::string& ns,
                                          kube::Json object) {
   ASSIGN_OR_RETURN(const ResourcePtr resource, Find(kind));
-  const std::string name = kube::StringAt(object, "metadata.name");
+  std::string name = kube::StringAt(object, "metadata.name");
+  if (name.empty()) name = kube::StringAt(object, "metadata.generateName");
   return Write("create", kind, ns, name, "", [&](WriteCallback done) {
     machinery_.Create(resource, ns, std::move(object), Options(), std::move(done));
   });

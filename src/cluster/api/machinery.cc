@@ -90,6 +90,7 @@ void Machinery::Run(const ResourcePtr& resource, Key key, Compute compute, bool 
     Attempt attempt;
     std::vector<std::string> warnings;
     std::optional<Json> claimed;
+    bool unchanged = false;
     WriteCallback done;
   };
   auto state = std::make_shared<State>();
@@ -100,13 +101,16 @@ void Machinery::Run(const ResourcePtr& resource, Key key, Compute compute, bool 
   state->done = std::move(done);
   state->attempt = state->compute(state->seen);
   Attempt& attempt = state->attempt;
-  const auto answer = [&state](base::Result<ObjectPtr> object) {
-    Attempt& final = state->attempt;
-    state->done(
-        {std::move(object), std::move(final.details), std::move(state->warnings), final.removes});
+  const auto answer = [](State& ended, base::Result<ObjectPtr> object) {
+    Attempt& final = ended.attempt;
+    ended.done({std::move(object), std::move(final.details), std::move(ended.warnings),
+                final.removes, ended.unchanged});
   };
-  if (!attempt.write) return answer(std::unexpected(attempt.write.error()));
-  if (std::holds_alternative<Keep>(*attempt.write)) return answer(state->seen);
+  if (!attempt.write) return answer(*state, std::unexpected(attempt.write.error()));
+  if (std::holds_alternative<Keep>(*attempt.write)) {
+    state->unchanged = true;
+    return answer(*state, state->seen);
+  }
   if (dry_run) {
     Json& json = std::holds_alternative<Put>(*attempt.write)
                      ? std::get<Put>(*attempt.write).object
@@ -114,27 +118,41 @@ void Machinery::Run(const ResourcePtr& resource, Key key, Compute compute, bool 
     if (resource->claims != nullptr && std::holds_alternative<Put>(*attempt.write)) {
       const auto claimed = resource->claims->Claim(json, state->seen.get());
       resource->claims->Abandon(json);
-      if (!claimed) return answer(std::unexpected(claimed.error()));
+      if (!claimed) {
+        attempt.details = {};  // kubectl shows the message only without them
+        return answer(*state, std::unexpected(claimed.error()));
+      }
     }
-    return answer(std::make_shared<const kube::Object>(std::move(json)));
+    return answer(*state, std::make_shared<const kube::Object>(std::move(json)));
   }
   store_.Apply(
       std::move(key),
-      [state](const ObjectPtr& current) -> base::Result<Write> {
+      [this, state](const ObjectPtr& current) -> base::Result<Write> {
         if (current != state->seen) state->attempt = state->compute(current);
         Attempt& attempt = state->attempt;
         Put* put = attempt.write ? std::get_if<Put>(&*attempt.write) : nullptr;
+        // The namespace may be going since this was computed. On this thread its end is known
+        // before anybody can list what it holds, so nothing comes into it after its last list.
+        if (put != nullptr && current == nullptr) {
+          if (auto refused = RefuseNamespace(*state->resource, put->object)) {
+            attempt = *std::move(refused);
+            put = nullptr;
+          }
+        }
         if (put != nullptr && state->resource->claims != nullptr) {
-          RETURN_IF_ERROR(state->resource->claims->Claim(put->object, current.get()));
+          auto claimed = state->resource->claims->Claim(put->object, current.get());
+          if (!claimed) {
+            attempt.details = {};  // kubectl shows the message only without them
+            return std::unexpected(std::move(claimed.error()));
+          }
           state->claimed = put->object;
         }
+        state->unchanged = attempt.write && std::holds_alternative<Keep>(*attempt.write);
         return std::move(attempt.write);
       },
-      [state](base::Result<ObjectPtr> object) {
-        Attempt& attempt = state->attempt;
+      [state, answer](base::Result<ObjectPtr> object) {
         if (!object && state->claimed) state->resource->claims->Abandon(*state->claimed);
-        state->done({std::move(object), std::move(attempt.details), std::move(state->warnings),
-                     attempt.removes});
+        answer(*state, std::move(object));
       });
 }
 
@@ -152,6 +170,22 @@ void Machinery::Create(const ResourcePtr& resource, const std::string& ns, Json 
   }
   if (!unknown->empty() && options.field_validation == FieldValidation::kStrict) {
     return fail(StrictError(*resource, *unknown));
+  }
+  if (resource->admit_create) {
+    if (auto refused = RefuseNamespace(*resource, object)) {
+      return done({std::unexpected(refused->write.error()), refused->details});
+    }
+    AdmissionContext context;
+    context.find = [this](const kube::Kind& kind, const std::string& in, const std::string& name) {
+      return store_.Get(Key{kind.GroupResource(), in, name});
+    };
+    {
+      std::lock_guard lock(random_mutex_);
+      context.suffix = kube::GenerateName("", random_);
+    }
+    if (auto admitted = resource->admit_create(object, context); !admitted) {
+      return fail(admitted.error());
+    }
   }
   std::vector<std::string> warnings;
   if (options.field_validation == FieldValidation::kWarn) {
@@ -230,9 +264,19 @@ void Machinery::Patch(const ResourcePtr& resource, const std::string& ns, const 
   const Subresource* sub = subresource.empty() ? nullptr : resource->FindSubresource(subresource);
   const bool own_kind = sub != nullptr && !sub->kind.empty();
   const bool strict = options.field_validation == FieldValidation::kStrict;
+  // Of the last time that the edit ran, which is the one that counts.
+  auto unknown = std::make_shared<std::vector<std::string>>();
+  WriteCallback finish = std::move(done);
+  if (options.field_validation == FieldValidation::kWarn) {
+    finish = [unknown, done = std::move(finish)](WriteResult result) {
+      for (const std::string& field : *unknown) result.warnings.push_back(Warning(field));
+      done(std::move(result));
+    };
+  }
   Change(
       resource, ns, name, subresource,
-      [shared, type, resource, ns, name, own_kind, strict](const Json& view) -> base::Result<Json> {
+      [shared, type, resource, ns, name, own_kind, strict,
+       unknown](const Json& view) -> base::Result<Json> {
         base::Result<Json> patched = [&] {
           switch (type) {
             case kube::PatchType::kMerge:
@@ -245,12 +289,11 @@ void Machinery::Patch(const ResourcePtr& resource, const std::string& ns, const 
           return kube::ApplyStrategicMergePatch(view, *shared);
         }();
         if (!patched || own_kind) return patched;
-        ASSIGN_OR_RETURN(const std::vector<std::string> unknown,
-                         Decode(*resource, ns, name, *patched));
-        if (strict && !unknown.empty()) return std::unexpected(StrictError(*resource, unknown));
+        ASSIGN_OR_RETURN(*unknown, Decode(*resource, ns, name, *patched));
+        if (strict && !unknown->empty()) return std::unexpected(StrictError(*resource, *unknown));
         return patched;
       },
-      options, std::move(done));
+      options, std::move(finish));
 }
 
 void Machinery::Change(const ResourcePtr& resource, const std::string& ns, const std::string& name,

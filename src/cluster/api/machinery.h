@@ -54,6 +54,7 @@ struct WriteResult {
   kube::StatusDetails details{};        // for a Status about it
   std::vector<std::string> warnings{};  // for the Warning header
   bool removed = false;                 // the object is gone
+  bool unchanged = false;               // there was nothing to write
 };
 using WriteCallback = std::function<void(WriteResult)>;
 

@@ -316,6 +316,48 @@ TEST_F(MachineryTest, ServiceAddressesAreTheirOwn) {
   ErrorOf(next_api.Create(kube::kService, "shop", Service("late")), ErrorKind::kResourceExhausted);
 }
 
+TEST_F(MachineryTest, NothingComesIntoANamespaceThatBeganToGoMeanwhile) {
+  // It goes between the computing of the create and its commit.
+  Resource maps = *registry->Find(kube::kConfigMap);
+  maps.prepare_create = [this](Json&, const WriteContext&) {
+    ASSERT_TRUE(api->Delete(kube::kNamespace, "", "shop", {}).has_value());
+  };
+  registry->Add(std::move(maps));
+  EXPECT_THAT(ErrorOf(api->Create(kube::kConfigMap, "shop", ConfigMap("late", "1")),
+                      ErrorKind::kPermissionDenied),
+              HasSubstr("because it is being terminated"));
+  EXPECT_EQ(Find(kube::kConfigMap, "late"), nullptr);
+}
+
+TEST_F(MachineryTest, PatchesTellOfUnknownFields) {
+  Make(kube::kConfigMap, ConfigMap("a", "1"));
+  const auto patch = [&](FieldValidation validation) {
+    return Write([&](WriteCallback done) {
+      machinery->Patch(registry->Find(kube::kConfigMap), "shop", "a", "", kube::PatchType::kMerge,
+                       Json{{"dat", "x"}}, {.field_validation = validation}, std::move(done));
+    });
+  };
+  const WriteResult warned = patch(FieldValidation::kWarn);
+  ASSERT_TRUE(warned.object.has_value()) << warned.object.error().message();
+  EXPECT_THAT(warned.warnings, testing::ElementsAre("unknown field \"dat\""));
+  EXPECT_TRUE(warned.unchanged) << "nothing else was in it";
+  EXPECT_TRUE(patch(FieldValidation::kIgnore).warnings.empty());
+  EXPECT_THAT(ErrorOf(patch(FieldValidation::kStrict).object, ErrorKind::kInvalidArgument),
+              HasSubstr("strict decoding error: unknown field \"dat\""));
+}
+
+TEST_F(MachineryTest, APodMayHaveForeverToEndButNoLonger) {
+  Json pod = Pod("web");
+  pod["spec"]["nodeName"] = "here";
+  Make(kube::kPod, pod);
+  const auto deleted =
+      api->Delete(kube::kPod, "shop", "web",
+                  {.grace_period_seconds = std::numeric_limits<std::int64_t>::max()});
+  ASSERT_TRUE(deleted.has_value()) << deleted.error().message();
+  EXPECT_EQ(kube::IntAt((*deleted)->json(), "metadata.deletionGracePeriodSeconds"), 1 << 30);
+  EXPECT_EQ(StringAt((*deleted)->json(), "metadata.deletionTimestamp"), "2057-11-23T11:50:24Z");
+}
+
 TEST_F(MachineryTest, AServiceKeepsItsAddressWhenAnUpdateLeavesItOut) {
   const auto made = Make(kube::kService, Service("web"));
   Json bare = Service("web");

@@ -25,18 +25,28 @@ void MetricsText::Family(std::string_view name, std::string_view type, std::stri
   fmt::format_to(std::back_inserter(text_), "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
 }
 
+void MetricsText::AddLabel(char before, std::string_view name, std::string_view content) {
+  text_ += before;
+  text_ += name;
+  text_ += "=\"";
+  AppendEscaped(text_, content);
+  text_ += '"';
+}
+
 void MetricsText::Sample(std::string_view suffix, Labels labels, double value) {
   text_ += family_;
   text_ += suffix;
   char before = '{';
-  for (const auto& [name, content] : labels) {
-    text_ += before;
-    text_ += name;
-    text_ += "=\"";
-    AppendEscaped(text_, content);
-    text_ += '"';
-    before = ',';
-  }
+  for (const auto& [name, content] : labels) AddLabel(std::exchange(before, ','), name, content);
+  if (before == ',') text_ += '}';
+  fmt::format_to(std::back_inserter(text_), " {}\n", value);
+}
+
+void MetricsText::Sample(std::span<const std::pair<std::string, std::string>> labels,
+                         double value) {
+  text_ += family_;
+  char before = '{';
+  for (const auto& [name, content] : labels) AddLabel(std::exchange(before, ','), name, content);
   if (before == ',') text_ += '}';
   fmt::format_to(std::back_inserter(text_), " {}\n", value);
 }

@@ -9,6 +9,7 @@
 #include "cluster/api/exchange.h"
 #include "cluster/api/metrics_text.h"
 #include "cluster/api/negotiation.h"
+#include "cluster/api/openapi.h"
 #include "kube/status.h"
 
 namespace enclave::cluster {
@@ -93,22 +94,40 @@ net::Response PlainHandler::Serve(const net::Request& request) const {
     return ErrorResponse({ErrorKind::kMethodNotAllowed,
                           "the server does not allow this method on the requested resource"});
   }
-  std::function<std::string()> text;
-  {
-    std::lock_guard lock(mutex_);
-    if (const auto found = texts_.find(path); found != texts_.end()) text = found->second;
-  }
-  if (text) {
-    net::Response response = TextResponse(200, text());
-    response.headers["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8";
-    return response;
-  }
+  if (auto metrics = Metrics(path)) return *std::move(metrics);
   if (path == "/version" || path == "/version/") return Version();
   if (path.starts_with("/healthz") || path.starts_with("/livez") || path.starts_with("/readyz")) {
     return Health(request);
   }
   if (path.starts_with("/openapi/")) return OpenApi(request);
   return Discovery(request);
+}
+
+std::optional<net::Response> PlainHandler::Metrics(const std::string& path) const {
+  std::function<std::string()> text;
+  {
+    std::lock_guard lock(mutex_);
+    const auto found = texts_.find(path);
+    if (found == texts_.end()) return std::nullopt;
+    text = found->second;
+  }
+  net::Response response = TextResponse(200, text());
+  response.headers["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8";
+  return response;
+}
+
+net::Response PlainHandler::ServeNodeProxy(const RequestInfo& info) const {
+  const Key node{kube::kNode.GroupResource(), "", info.name};
+  if (machinery_.store().Get(node) == nullptr) {
+    return ErrorResponse(kube::NotFoundError(kube::kNode, info.name),
+                         kube::DetailsOf(kube::kNode, info.name));
+  }
+  // The API server's own metrics are not the node's.
+  if (!info.subpath.starts_with("metrics/") || info.subpath == "metrics/kube-state") {
+    return NotFound();
+  }
+  auto metrics = Metrics("/" + info.subpath);
+  return metrics ? *std::move(metrics) : NotFound();
 }
 
 net::Response PlainHandler::Discovery(const net::Request& request) const {
@@ -121,7 +140,7 @@ net::Response PlainHandler::Discovery(const net::Request& request) const {
   if (parts.empty()) {
     return JsonResponse(200, {{"paths",
                                {"/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics",
-                                "/openapi/v2", "/readyz", "/version"}}});
+                                "/openapi/v2", "/openapi/v3", "/readyz", "/version"}}});
   }
   if (!core && parts[0] != "apis") return NotFound();
   if (parts.size() == 1) {
@@ -165,10 +184,19 @@ net::Response PlainHandler::Health(const net::Request& request) const {
   return TextResponse(200, "ok");
 }
 
-// kubectl's `apply` and `replace` only go on when this answers. An empty protobuf document is one
-// with no definitions: nothing is validated on the client's side, and the server validates instead.
+// Version 3 tells kubectl of 1.27 and later that the server validates fields. Older ones only go on
+// with `apply` and `replace` when version 2 answers: an empty protobuf document is one with no
+// definitions, so nothing is validated on the client's side.
 net::Response PlainHandler::OpenApi(const net::Request& request) const {
-  if (request.path == "/openapi/v3") return JsonResponse(200, {{"paths", Json::object()}});
+  const Registry& registry = machinery_.registry();
+  const std::vector<std::string> parts = PartsOf(request.path);
+  if (parts.size() > 1 && parts[1] == "v3") {
+    if (parts.size() == 2) return JsonResponse(200, OpenApiIndex(registry));
+    const bool core = parts.size() == 4 && parts[2] == "api";
+    if (!core && (parts.size() != 5 || parts[2] != "apis")) return NotFound();
+    return Found(
+        OpenApiDocument(registry, core ? "" : parts[3], parts.back(), options_.git_version));
+  }
   if (request.path != "/openapi/v2") return NotFound();
   const std::string_view accept = request.Header("Accept");
   if (accept.contains("protobuf")) {

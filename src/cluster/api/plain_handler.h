@@ -4,10 +4,12 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 
 #include "cluster/api/api_metrics.h"
 #include "cluster/api/machinery.h"
+#include "cluster/api/request_info.h"
 #include "net/http.h"
 
 namespace enclave::cluster {
@@ -22,10 +24,15 @@ class PlainHandler {
 
   // GET `path` answers with what `text` gives, in the Prometheus text format. Thread-safe.
   void AddMetrics(std::string path, std::function<std::string()> text);
+  // nodes/NODE/proxy/metrics/…: what AddMetrics put under that path, as the node's kubelet would
+  // serve it. Scrape configurations for Kubernetes ask for "metrics/cadvisor" there.
+  net::Response ServeNodeProxy(const RequestInfo& info) const;
   // 404 for paths that are nothing.
   net::Response Serve(const net::Request& request) const;
 
  private:
+  // What AddMetrics has for a path; none when it has nothing.
+  std::optional<net::Response> Metrics(const std::string& path) const;
   net::Response Discovery(const net::Request& request) const;
   net::Response Version() const;
   net::Response Health(const net::Request& request) const;

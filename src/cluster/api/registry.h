@@ -54,4 +54,8 @@ void AddPodResources(Registry& registry);
 void AddWorkloadResources(Registry& registry);
 void AddServiceResources(Registry& registry);
 
+// From now on a created pod's ServiceAccount must be there, and its token is mounted into the pod
+// as a volume unless pod or account says no. For clusters whose kubelet issues tokens.
+void AdmitServiceAccounts(Registry& registry);
+
 }  // namespace enclave::cluster

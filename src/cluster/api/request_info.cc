@@ -98,7 +98,12 @@ Result<RequestInfo> ParseRequestInfo(const net::Request& request) {
   info.resource = parts[at];
   if (rest() > 1) info.name = parts[at + 1];
   if (rest() > 2) info.subresource = parts[at + 2];
-  if (rest() > 3) return not_found();
+  if (rest() > 3) {
+    if (info.subresource != "proxy") return not_found();
+    for (std::size_t i = at + 3; i < parts.size(); ++i) {
+      info.subpath += (info.subpath.empty() ? "" : "/") + parts[i];
+    }
+  }
   info.verb = VerbOf(request, !info.name.empty());
   return info;
 }

@@ -20,6 +20,7 @@ struct RequestInfo {
   std::string resource;  // plural
   std::string name;
   std::string subresource;
+  std::string subpath;  // behind the subresource "proxy": "metrics/cadvisor"
 
   bool mutating() const;
   std::string GroupResource() const { return group.empty() ? resource : resource + "." + group; }

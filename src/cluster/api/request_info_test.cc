@@ -101,5 +101,17 @@ TEST(NegotiationTest, WhatCannotBeWrittenIsNotAcceptable) {
   EXPECT_EQ(refused.error().kind(), base::ErrorKind::kNotAcceptable);
 }
 
+TEST(RequestInfoProxyTest, WhatIsBehindAProxyIsItsOwn) {
+  net::Request request;
+  request.method = "GET";
+  request.path = "/api/v1/nodes/here/proxy/metrics/cadvisor";
+  const auto info = ParseRequestInfo(request);
+  ASSERT_TRUE(info.has_value()) << info.error().message();
+  EXPECT_EQ(info->verb, "get");
+  EXPECT_EQ(info->name, "here");
+  EXPECT_EQ(info->subresource, "proxy");
+  EXPECT_EQ(info->subpath, "metrics/cadvisor");
+}
+
 }  // namespace
 }  // namespace enclave::cluster

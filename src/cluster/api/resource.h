@@ -60,6 +60,14 @@ struct Subresource {
       merge;
 };
 
+// What an admission may look at.
+struct AdmissionContext {
+  std::function<kube::ObjectPtr(const kube::Kind& kind, const std::string& ns,
+                                const std::string& name)>
+      find;            // null when absent
+  std::string suffix;  // five random characters for generated names
+};
+
 // Storage of a kind that is not in the store: reviews, which are computed, metrics, which are
 // measured. kMethodNotAllowed for what it does not do.
 class VirtualStorage {
@@ -102,6 +110,10 @@ struct Resource {
   bool creates_status = false;  // but a create keeps it (Node)
   bool has_generation = false;  // metadata.generation counts changes of spec
   std::function<base::Result<>(std::string_view name)> validate_name;  // default: subdomain
+
+  // Once before a create is computed, on the calling thread: may look at other objects, complete
+  // the object, or refuse it.
+  std::function<base::Result<>(kube::Json& fresh, const AdmissionContext&)> admit_create;
 
   // At every write, in this order. `set_defaults` must change nothing when called twice.
   std::function<void(kube::Json& fresh)> set_defaults;

@@ -126,6 +126,13 @@ base::Result<DeleteRequest> DeleteRequestOf(const net::Request& request) {
   return result;
 }
 
+void NoteWrite(const WriteResult& result, WriteNote& note) {
+  note.unchanged = result.unchanged;
+  if (!result.object || *result.object == nullptr) return;
+  note.name = (*result.object)->name();
+  note.uid = (*result.object)->uid();
+}
+
 // The Warning header (RFC 7234, 5.5): kubectl prints what it says.
 void AddWarnings(const std::vector<std::string>& warnings, net::Response& response) {
   std::string header;
@@ -323,7 +330,7 @@ net::Response ResourceHandler::List(const Exchange& exchange, const Call& call) 
                     machinery_.clock().WallNow());
 }
 
-net::Response ResourceHandler::CreateVirtual(const Exchange& exchange, const Call& call) {
+net::Response ResourceHandler::CreateVirtual(Exchange& exchange, const Call& call) {
   auto body = DecodeRequestBody(exchange.request.Header("Content-Type"), exchange.request.body);
   if (!body) return ErrorResponse(body.error(), DetailsOf(exchange));
   // Zero values that a typed client writes vanish, as in stored objects.
@@ -336,6 +343,7 @@ net::Response ResourceHandler::CreateVirtual(const Exchange& exchange, const Cal
   }
   auto made = call.resource->storage->Create(exchange.info.ns, *std::move(body), exchange.who);
   if (!made) return ErrorResponse(made.error(), DetailsOf(exchange));
+  exchange.wrote.unchanged = true;  // nothing is kept of it
   (*made)["kind"] = call.resource->kind.kind;
   (*made)["apiVersion"] = call.resource->kind.ApiVersion();
   return JsonResponse(201, *made);
@@ -359,6 +367,11 @@ asio::awaitable<net::Response> ResourceHandler::Write(Exchange& exchange, const 
   } else {
     auto body = DecodeRequestBody(type, request.body);
     if (!body) co_return ErrorResponse(body.error(), DetailsOf(exchange));
+    // The path of a create has no name: it is the object's, or what was asked for.
+    exchange.wrote.name = StringAt(*body, "metadata.name");
+    if (exchange.wrote.name.empty()) {
+      exchange.wrote.name = StringAt(*body, "metadata.generateName");
+    }
     start = [&, creates, body = std::move(*body)](WriteCallback done) mutable {
       if (creates) {
         machinery_.Create(call.resource, info.ns, std::move(body), call.options, std::move(done));
@@ -369,6 +382,7 @@ asio::awaitable<net::Response> ResourceHandler::Write(Exchange& exchange, const 
     };
   }
   const WriteResult result = co_await AwaitWrite(std::move(start));
+  NoteWrite(result, exchange.wrote);
   if (!result.object) co_return ErrorResponse(result.object.error(), result.details);
   net::Response response;
   if (call.subresource != nullptr && info.verb == "create") {
@@ -389,9 +403,11 @@ asio::awaitable<net::Response> ResourceHandler::DeleteOne(Exchange& exchange, co
   if (!asked) co_return ErrorResponse(asked.error(), DetailsOf(exchange));
   WriteOptions options = call.options;
   options.dry_run = options.dry_run || asked->dry_run;
+  exchange.wrote.dry_run = options.dry_run;
   const WriteResult result = co_await AwaitWrite([&](WriteCallback done) {
     machinery_.Delete(call.resource, info.ns, info.name, asked->how, options, std::move(done));
   });
+  NoteWrite(result, exchange.wrote);
   if (!result.object) co_return ErrorResponse(result.object.error(), result.details);
   if (result.removed) co_return JsonResponse(200, kube::SuccessStatus(result.details));
   co_return RenderObject(200, *call.resource, *result.object, call.negotiated, exchange.request,
@@ -406,6 +422,7 @@ asio::awaitable<net::Response> ResourceHandler::DeleteMany(Exchange& exchange, c
   }
   WriteOptions options = call.options;
   options.dry_run = options.dry_run || asked->dry_run;
+  exchange.wrote.dry_run = options.dry_run;
   auto deleted = std::make_shared<std::vector<kube::ObjectPtr>>();
   const WriteResult result = co_await AwaitWrite([&, deleted](WriteCallback done) {
     machinery_.DeleteCollection(
@@ -416,6 +433,7 @@ asio::awaitable<net::Response> ResourceHandler::DeleteMany(Exchange& exchange, c
         });
   });
   if (!result.object) co_return ErrorResponse(result.object.error(), DetailsOf(exchange));
+  exchange.wrote.unchanged = deleted->empty();
   Page page{.items = std::move(*deleted), .revision = machinery_.store().revision()};
   co_return RenderList(*call.resource, page, call.negotiated, exchange.request,
                        machinery_.clock().WallNow());

@@ -36,7 +36,7 @@ class ResourceHandler {
   boost::asio::awaitable<Response> DeleteOne(Exchange& exchange, const Call& call);
   boost::asio::awaitable<Response> DeleteMany(Exchange& exchange, const Call& call);
   Response List(const Exchange& exchange, const Call& call);
-  Response CreateVirtual(const Exchange& exchange, const Call& call);
+  Response CreateVirtual(Exchange& exchange, const Call& call);
 
   Machinery& machinery_;
   mutable std::shared_mutex mutex_;

@@ -145,7 +145,8 @@ Resource Nodes() {
   resource.selectable_fields = {"spec.unschedulable"};
   resource.has_status = true;
   resource.creates_status = true;
-  resource.subresources = {StatusSubresource()};
+  resource.subresources = {StatusSubresource(),
+                           {.name = "proxy", .verbs = {"get"}, .connect = true}};
   resource.validate = [](const Json& node, FieldErrors& errors) {
     static constexpr std::array<std::string_view, 3> kEffects = {"NoSchedule", "PreferNoSchedule",
                                                                  "NoExecute"};

@@ -181,7 +181,8 @@ std::int64_t Grace(const Json& pod, std::optional<std::int64_t> asked) {
   const std::string& phase = StringAt(pod, "status.phase");
   if (phase == "Failed" || phase == "Succeeded") return 0;
   if (seconds < 0) seconds = 1;
-  return seconds;
+  // For ever, and still a time that can be written down.
+  return std::min(seconds, std::int64_t{1} << 30);
 }
 
 // The Binding subresource. Takes a Binding (its target) or a pod with its spec.nodeName.

@@ -36,6 +36,7 @@ void ServiceDefaults(Json& service) {
   SetDefault(spec, "ipFamilies", Json::array({"IPv4"}));
   SetDefault(spec, "ipFamilyPolicy", "SingleStack");
   if (spec["type"] != "ClusterIP") SetDefault(spec, "externalTrafficPolicy", "Cluster");
+  if (spec["type"] == "LoadBalancer") SetDefault(spec, "allocateLoadBalancerNodePorts", true);
   if (spec.contains("ports")) {
     for (Json& port : spec["ports"]) {
       SetDefault(port, "protocol", "TCP");
@@ -50,9 +51,52 @@ void ServiceDefaults(Json& service) {
   }
 }
 
+std::set<std::int64_t> AllNodePorts(const Json& service) {
+  std::set<std::int64_t> ports;
+  for (const Json& port : At(service, "spec.ports")) ports.insert(IntAt(port, "nodePort"));
+  ports.erase(0);
+  return ports;
+}
+
+// Ports that an update leaves without a node port keep the one that a port of their name had.
+void KeepNodePorts(Json& fresh, const Json& current) {
+  const std::set<std::int64_t> stated = AllNodePorts(fresh);
+  const std::set<std::int64_t> had = AllNodePorts(current);
+  for (Json& port : fresh["spec"]["ports"]) {
+    if (IntAt(port, "nodePort") != 0) continue;
+    for (const Json& old : At(current, "spec.ports")) {
+      const std::int64_t number = IntAt(old, "nodePort");
+      if (StringAt(old, "name") != StringAt(port, "name") || number == 0) continue;
+      if (!stated.contains(number)) port["nodePort"] = number;
+    }
+  }
+}
+
+// What only another type has goes with it, unless the update says it anew
+// (dropTypeDependentFields of k8s.io/kubernetes/pkg/registry/core/service).
+void DropOtherTypes(Json& fresh, const Json& current) {
+  Json& spec = fresh["spec"];
+  const std::string type = StringAt(spec, "type");
+  const auto drop = [&](const char* field) {
+    if (spec.contains(field) && spec[field] == At(current, std::string("spec.") + field)) {
+      spec.erase(field);
+    }
+  };
+  if (type != "LoadBalancer") drop("allocateLoadBalancerNodePorts");
+  if (type != "LoadBalancer" && type != "NodePort") drop("externalTrafficPolicy");
+  if (!NeedsNodePorts(fresh) && NeedsNodePorts(current) && spec.contains("ports") &&
+      AllNodePorts(fresh) == AllNodePorts(current)) {
+    for (Json& port : spec["ports"]) port.erase("nodePort");
+  }
+}
+
 // An update that leaves out what was allocated keeps it.
 void KeepAllocated(Json& fresh, const Json& current, const WriteContext&) {
   if (!fresh.contains("spec") || !fresh["spec"].is_object()) return;
+  DropOtherTypes(fresh, current);
+  if (NeedsNodePorts(fresh) && NeedsNodePorts(current) && fresh["spec"].contains("ports")) {
+    KeepNodePorts(fresh, current);
+  }
   if (StringAt(fresh, "spec.type") == "ExternalName") return;
   if (StringAt(fresh, "spec.clusterIP").empty() && !StringAt(current, "spec.clusterIP").empty()) {
     fresh["spec"]["clusterIP"] = At(current, "spec.clusterIP");
@@ -60,11 +104,14 @@ void KeepAllocated(Json& fresh, const Json& current, const WriteContext&) {
   }
 }
 
-void ValidateServicePorts(const Json& spec, FieldErrors& errors) {
+void ValidateServicePorts(const Json& service, FieldErrors& errors) {
+  const Json& spec = At(service, "spec");
+  const std::string& type = StringAt(spec, "type");
   const Json& ports = At(spec, "ports");
   const std::size_t count = ports.is_array() ? ports.size() : 0;
   std::set<std::string> names;
   std::set<std::pair<std::int64_t, std::string>> numbers;
+  std::set<std::pair<std::int64_t, std::string>> node_ports;
   for (std::size_t i = 0; i < count; ++i) {
     const Json& port = ports[i];
     const std::string at = Indexed("spec.ports", i);
@@ -86,6 +133,14 @@ void ValidateServicePorts(const Json& spec, FieldErrors& errors) {
       errors.NotSupported(at + ".protocol", protocol, kServiceProtocols);
     }
     if (!numbers.insert({number, protocol}).second) errors.Duplicate(at, port);
+    if (const std::int64_t node_port = IntAt(port, "nodePort"); node_port != 0) {
+      if (type != "NodePort" && type != "LoadBalancer") {
+        errors.Forbidden(at + ".nodePort",
+                         fmt::format("may not be used when `type` is '{}'", type));
+      } else if (!node_ports.insert({node_port, protocol}).second) {
+        errors.Duplicate(at + ".nodePort", node_port);
+      }
+    }
     const Json& target = At(port, "targetPort");
     if (target.is_string()) {
       errors.Check(at + ".targetPort", target,
@@ -124,7 +179,11 @@ void ValidateService(const Json& service, FieldErrors& errors) {
     errors.Invalid("spec.clusterIPs[0]", ip, "must be a valid IP address, (e.g. 10.9.8.7)");
   }
   errors.Check("spec.selector", At(spec, "selector"), kube::ValidateLabels(At(spec, "selector")));
-  ValidateServicePorts(spec, errors);
+  if (ip == "None" && (type == "NodePort" || type == "LoadBalancer")) {
+    errors.Invalid("spec.clusterIPs[0]", ip,
+                   fmt::format("may not be set to 'None' for {} services", type));
+  }
+  ValidateServicePorts(service, errors);
 }
 
 void ValidateServiceUpdate(const Json& fresh, const Json& current, FieldErrors& errors) {
@@ -156,6 +215,12 @@ Json ExternalIpCell(const Json& service) {
     if (!ip.is_string()) continue;
     if (!text.empty()) text += ',';
     text += ip.get_ref<const std::string&>();
+  }
+  if (type == "LoadBalancer") {
+    for (const Json& ingress : At(service, "status.loadBalancer.ingress")) {
+      if (!text.empty()) text += ',';
+      text += StringAt(ingress, "ip");
+    }
   }
   if (!text.empty()) return text;
   return type == "LoadBalancer" ? "<pending>" : "<none>";

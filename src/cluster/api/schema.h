@@ -42,6 +42,10 @@ class Schema {
   // schema does not have leaves the object as it is.
   base::Result<Findings> Normalise(std::string_view type, kube::Json& object) const;
 
+  // Adds to `components` what OpenAPI v3 says of a type and of all types in it, each under its
+  // OpenApiName. False for a type that the schema does not have.
+  bool DescribeOpenApi(std::string_view type, kube::Json& components) const;
+
   // The object in a protobuf message of this type (proto2, as k8s.io/api's generated.proto). Fields
   // that the schema does not know are left out. kInvalidArgument for what is no such message,
   // kUnsupportedMedia for a type or a part that is only known in JSON.
@@ -82,6 +86,8 @@ class Schema {
   base::Result<bool> Visit(int type, kube::Json& value, std::string& path, Findings& out) const;
   base::Result<> VisitStruct(int index, kube::Json& value, std::string& path, Findings& out) const;
 
+  kube::Json OpenApiOf(int type, kube::Json& components) const;
+
   base::Result<> DecodeStruct(int index, std::uint32_t embedded_in, std::string_view message,
                               kube::Json& out) const;
   base::Result<> DecodeField(int type, const std::string& name, const WireField& field,
@@ -93,5 +99,9 @@ class Schema {
   std::map<std::string, int, std::less<>> names_;
   std::vector<Type> types_;
 };
+
+// The name of a type among the components of an OpenAPI document. What stands behind the last dot
+// is what kubectl explain shows.
+std::string OpenApiName(std::string_view type);
 
 }  // namespace enclave::cluster

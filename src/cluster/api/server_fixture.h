@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/random.h"
 #include "cluster/api/api_server.h"
+#include "cluster/api/audit_log.h"
 #include "cluster/api/pki.h"
 #include "cluster/api/reviews.h"
 #include "cluster/api/service_account_tokens.h"
@@ -33,7 +34,8 @@ inline std::unique_ptr<Registry> RegistryWithAddresses(const std::string& range)
 class ServerFixture {
  public:
   explicit ServerFixture(std::unique_ptr<Store> with = std::make_unique<MemoryStore>(),
-                         ApiServer::Options options = {.port = 0}, int threads = 2)
+                         ApiServer::Options options = {.port = 0}, int threads = 2,
+                         bool audited = false)
       : directory(std::filesystem::temp_directory_path() /
                   ("enclave-api-" + base::SystemRandom().Uuid())),
         store(std::move(with)),
@@ -50,9 +52,14 @@ class ServerFixture {
     AddReviewResources(*registry, authorizer, *authenticator);
     options.certificate = pki.server;
     options.client_ca_pem = pki.authority.certificate_pem;
+    if (audited) {
+      auto opened = AuditLog::Open(AuditPath().string());
+      CHECK(opened.has_value(), "the test's directory can be written to");
+      audit = std::move(*opened);
+    }
     auto started = ApiServer::Start(
         std::move(options),
-        {loop, machinery, *authenticator, authorizer, metrics, base::SystemRandom(), nullptr});
+        {loop, machinery, *authenticator, authorizer, metrics, base::SystemRandom(), audit.get()});
     CHECK(started.has_value(), "the server listens");
     server = std::move(*started);
     server->Connect("serviceaccounts/token", ServeTokenRequests(*store, *tokens));
@@ -79,6 +86,8 @@ class ServerFixture {
     return std::move(*client);
   }
 
+  std::filesystem::path AuditPath() const { return directory / "audit.log"; }
+
   const std::filesystem::path directory;
   std::unique_ptr<Store> store;
   std::unique_ptr<Registry> registry;
@@ -88,6 +97,7 @@ class ServerFixture {
   std::unique_ptr<Authenticator> authenticator;
   AllowAuthenticated authorizer;
   ApiMetrics metrics;
+  std::unique_ptr<AuditLog> audit;
   net::EventLoop loop;
   net::EventLoop client_loop;
   std::unique_ptr<ApiServer> server;

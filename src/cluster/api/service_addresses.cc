@@ -56,7 +56,8 @@ std::string FormatIpv4(std::uint32_t address) {
                      address & 255);
 }
 
-base::Result<std::shared_ptr<ServiceAddresses>> ServiceAddresses::Make(std::string_view cidr) {
+base::Result<std::shared_ptr<ServiceAddresses>> ServiceAddresses::Make(std::string_view cidr,
+                                                                       std::string node_address) {
   const std::size_t slash = cidr.find('/');
   const auto first = ParseIpv4(cidr.substr(0, slash));
   unsigned bits = 0;
@@ -72,15 +73,38 @@ base::Result<std::shared_ptr<ServiceAddresses>> ServiceAddresses::Make(std::stri
                             cidr));
   }
   const std::uint32_t size = std::uint32_t{1} << (32 - bits);
-  return std::shared_ptr<ServiceAddresses>(new ServiceAddresses(*first & ~(size - 1), size));
+  return std::shared_ptr<ServiceAddresses>(
+      new ServiceAddresses(*first & ~(size - 1), size, std::move(node_address)));
 }
 
 base::Result<> ServiceAddresses::Claim(Json& fresh, const kube::Object* current) {
+  std::lock_guard lock(mutex_);
+  RETURN_IF_ERROR(ClaimAddress(fresh, current));
+  if (auto ports = node_ports_.Claim(fresh); !ports) {
+    AbandonAddress(fresh);
+    return ports;
+  }
+  ShowLoadBalancer(fresh);
+  return {};
+}
+
+// What a cloud's controller does elsewhere.
+void ServiceAddresses::ShowLoadBalancer(Json& fresh) const {
+  Json& status = fresh["status"];
+  if (!status.is_object()) status = Json::object();
+  Json& shown = status["loadBalancer"];
+  if (StringAt(fresh, "spec.type") == "LoadBalancer" && !node_address_.empty()) {
+    shown = {{"ingress", Json::array({{{"ip", node_address_}, {"ipMode", "VIP"}}})}};
+  } else {
+    shown = Json::object();
+  }
+}
+
+base::Result<> ServiceAddresses::ClaimAddress(Json& fresh, const kube::Object* current) {
   if (StringAt(fresh, "spec.type") == "ExternalName") return {};
   const std::string& asked = StringAt(fresh, "spec.clusterIP");
   if (asked == "None") return {};
   const std::string name = NameOf(fresh);
-  std::lock_guard lock(mutex_);
   if (!asked.empty()) {
     if (current != nullptr && StringAt(current->json(), "spec.clusterIP") == asked) return {};
     const auto address = ParseIpv4(asked);
@@ -110,9 +134,14 @@ base::Result<> ServiceAddresses::Claim(Json& fresh, const kube::Object* current)
 }
 
 void ServiceAddresses::Abandon(const Json& fresh) {
+  std::lock_guard lock(mutex_);
+  AbandonAddress(fresh);
+  node_ports_.Abandon(fresh);
+}
+
+void ServiceAddresses::AbandonAddress(const Json& fresh) {
   const auto address = AddressOf(fresh);
   if (!address) return;
-  std::lock_guard lock(mutex_);
   const auto found = taken_.find(*address - first_);
   if (found != taken_.end() && !found->second.committed && found->second.service == NameOf(fresh)) {
     taken_.erase(found);
@@ -130,6 +159,8 @@ void ServiceAddresses::Changed(const kube::Object* before, const kube::Object* a
     }
   }
   if (new_address) taken_[*new_address - first_] = Holder{NameOf(after->json()), true};
+  node_ports_.Changed(before == nullptr ? nullptr : &before->json(),
+                      after == nullptr ? nullptr : &after->json());
 }
 
 }  // namespace enclave::cluster

@@ -107,7 +107,8 @@ class EventQueue {
     {
       std::lock_guard lock(mutex_);
       if (overflowed_) return;
-      if (events_.size() >= kMaxQueuedEvents) {
+      bytes_ += event.object ? event.object->text().size() : 0;
+      if (events_.size() >= kMaxQueuedEvents || bytes_ > kMaxQueuedBytes) {
         overflowed_ = true;
         events_.clear();
       } else {
@@ -132,6 +133,7 @@ class EventQueue {
   };
   Taken Take() {
     std::lock_guard lock(mutex_);
+    bytes_ = 0;
     return {std::exchange(events_, {}), std::exchange(passed_, std::nullopt), overflowed_};
   }
 
@@ -139,6 +141,7 @@ class EventQueue {
   const std::shared_ptr<Signal> signal_;
   std::mutex mutex_;
   std::deque<WatchEvent> events_;
+  std::size_t bytes_ = 0;  // of the objects in events_
   std::optional<Revision> passed_;
   bool overflowed_ = false;
 };

@@ -2,8 +2,8 @@
 // the client leaves or its time is over (Kubernetes API concepts, "Efficient detection of
 // changes").
 //
-// Bounds: a client that reads too slowly has at most kMaxQueued events waiting, then is cut off
-// with an ERROR event 410, and lists again.
+// Bounds: a client that reads too slowly has at most kMaxQueuedEvents or kMaxQueuedBytes
+// waiting, then is cut off with an ERROR event 410, and lists again.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -14,6 +14,7 @@
 namespace enclave::cluster {
 
 inline constexpr std::size_t kMaxQueuedEvents = 8192;
+inline constexpr std::size_t kMaxQueuedBytes = 32 << 20;
 
 boost::asio::awaitable<void> ServeWatch(Exchange& exchange, Machinery& machinery,
                                         ResourcePtr resource, Filter filter, Negotiated negotiated);
