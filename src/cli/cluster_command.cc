@@ -1,8 +1,11 @@
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
+#include <utility>
 
 #include "base/log.h"
 #include "cli/commands.h"
@@ -33,30 +36,42 @@ void TellReady(int fd) {
   ::close(fd);
 }
 
-base::Result<> TellWhoRuns(const StatePaths& paths, const ClusterOptions& options,
-                           const std::string& server) {
-  ClusterProcess process{.server = server};
-  ASSIGN_OR_RETURN(process.process, net::IdentifyProcess(::getpid()));
-  if (options.supervise) {
-    ASSIGN_OR_RETURN(process.supervisor, net::IdentifyProcess(::getppid()));
-  }
-  return WriteClusterProcess(paths, process);
+// With its output in a file, as `enclave up` starts it: the log is rotated, and what is printed
+// past the log, by a crash say, goes to the newest file. Called before and in each cluster process.
+void BoundLog(const StatePaths& paths) {
+  struct stat output{};
+  if (::fstat(STDERR_FILENO, &output) != 0 || !S_ISREG(output.st_mode)) return;
+  constexpr std::uintmax_t kMaxBytes = 10 << 20;
+  const std::filesystem::path log = paths.log();
+  std::error_code error;
+  if (std::filesystem::file_size(log, error) > kMaxBytes && !error)
+    std::filesystem::rename(log, std::filesystem::path(log).replace_extension("1.log"), error);
+  const int newest = ::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (newest < 0) return;
+  ::dup2(newest, STDOUT_FILENO);
+  ::dup2(newest, STDERR_FILENO);
+  ::close(newest);
+  base::LogToFile(log.string(), kMaxBytes);
 }
 
-int RunCluster(const StatePaths& paths, const ClusterOptions& options) {
+// `self` holds the supervisor, if there is one.
+int RunCluster(const StatePaths& paths, const ClusterOptions& options, ClusterProcess self) {
   const sigset_t stop_signals = BlockStopSignals();
-  auto lock = StateLock::Take(paths);
-  if (!lock) return Complain(lock.error(), kExitUsage);
-  ::chmod(paths.root.c_str(), 0700);
   RaiseFileLimit();
-  const auto fail = [](const base::Error& error) {
-    return Complain(error, error.kind() == base::ErrorKind::kInvalidArgument ? kExitUsage : 1);
-  };
   const auto cluster = EmbeddedCluster::Start(paths, options);
-  if (!cluster) return fail(cluster.error());
-  if (const auto told = TellWhoRuns(paths, options, (*cluster)->server()); !told)
-    return fail(told.error());
-  (*cluster)->OnReady([fd = options.ready_fd] { TellReady(fd); });
+  if (!cluster) return Complain(cluster.error());
+  const auto process = net::IdentifyProcess(::getpid());
+  if (!process) return Complain(process.error());
+  self.process = *process;
+  self.server = (*cluster)->server();
+  if (const auto told = WriteClusterProcess(paths, self); !told) return Complain(told.error());
+  (*cluster)->OnReady([paths, self, fd = options.ready_fd]() mutable {
+    self.ready = true;
+    if (const auto told = WriteClusterProcess(paths, self); !told)
+      base::LogWarning("cluster", "nobody is told that the node is Ready",
+                       {{"error", told.error().message()}});
+    TellReady(fd);
+  });
   base::LogInfo("cluster", "the cluster runs",
                 {{"server", (*cluster)->server()}, {"state", paths.root.string()}});
   int signal = 0;
@@ -67,15 +82,37 @@ int RunCluster(const StatePaths& paths, const ClusterOptions& options) {
 
 }  // namespace
 
-int Cluster(const ClusterOptions& options) {
+int Cluster(const ClusterOptions& given) {
+  ClusterOptions options = given;
   const auto paths = ResolveState(options.state);
-  if (!paths) return Complain(paths.error(), kExitUsage);
-  if (options.supervise) {
-    // The supervisor keeps its own copy of the descriptor, so that a cluster process that dies
-    // before it is ready can still be followed by one that is.
-    return Supervise([&] { return RunCluster(*paths, options); });
-  }
-  return RunCluster(*paths, options);
+  if (!paths) return Complain(paths.error());
+  if (const auto adopted = AdoptStateDirectory(*paths); !adopted) return Complain(adopted.error());
+  // Held by the supervisor too, so that nobody comes in between while no cluster process runs.
+  const auto lock = StateLock::ToRun(*paths);
+  if (!lock) return Complain(lock.error());
+  ClusterProcess self;
+  if (!options.supervise) return RunCluster(*paths, options, self);
+
+  const auto supervisor = net::IdentifyProcess(::getpid());
+  if (!supervisor) return Complain(supervisor.error());
+  self.supervisor = *supervisor;
+  // Before the first child is up, so that `up` and `down` find the supervisor at any time.
+  if (const auto told = WriteClusterProcess(*paths, self); !told) return Complain(told.error());
+  BoundLog(*paths);
+  return Supervise(
+      [&] {
+        BoundLog(*paths);
+        return RunCluster(*paths, options, self);
+      },
+      [&](pid_t child) {
+        BoundLog(*paths);
+        const auto last = LastClusterProcess(*paths);
+        if (!last || last->process.pid != child || !last->ready) return false;
+        // It has told who waited. Until one has, the supervisor's own copy of the descriptor serves
+        // the next child.
+        if (options.ready_fd >= 0) ::close(std::exchange(options.ready_fd, -1));
+        return true;
+      });
 }
 
 }  // namespace enclave::cli

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -14,9 +15,11 @@ struct UpOptions {
   std::string state;
   bool wait = false;  // until every pod of every Deployment is Ready
   std::chrono::seconds timeout{120};
+  std::uint16_t port = 0;  // of the API server; 0: the one it had before, else 6443
   OutputFormat output = OutputFormat::kText;
 };
-// Starts the enclave of a state directory in the background; nothing to do when it runs.
+// Starts the enclave of a state directory in the background, and returns once its node is Ready;
+// nothing to do when it runs.
 int Up(const UpOptions& options);
 
 struct DownOptions {
@@ -38,13 +41,13 @@ int Status(const StatusOptions& options);
 struct ClusterOptions {
   std::string state;
   std::string node_name = "enclave";
-  std::uint16_t port = 0;           // 0: 6443 on the enclave's own address
+  std::uint16_t port = 0;           // 0: the one it had before, else 6443
   bool supervise = false;           // a parent process starts it again when it dies
   int ready_fd = -1;                // "ready\n" is written here once the node is Ready
   std::vector<std::string> images;  // further image catalogues
 };
 // The one root process, in the foreground: API server, store, controllers, scheduler, kubelet.
-int Cluster(const ClusterOptions& options);
+int Cluster(const ClusterOptions& given);
 
 // Replaces this process by kubectl with the enclave's kubeconfig.
 int Kubectl(const std::string& state, const std::vector<std::string>& arguments);

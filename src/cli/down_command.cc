@@ -16,6 +16,8 @@ namespace enclave::cli {
 namespace {
 
 constexpr std::chrono::seconds kClusterGrace{10};
+// For an `enclave up` that is at work: somewhat more than it gives a start unless told otherwise.
+constexpr std::chrono::seconds kPatience{150};
 
 // SIGTERM, then SIGKILL after the grace; returns once the process is gone.
 void EndProcess(const net::ProcessId& process) {
@@ -35,33 +37,33 @@ void EndProcess(const net::ProcessId& process) {
 
 int Down(const DownOptions& options) {
   const auto paths = ResolveState(options.state);
-  if (!paths) return Complain(paths.error(), 2);
-  std::error_code error;
-  if (!std::filesystem::exists(paths->root, error))
-    return Complain(base::Error(base::ErrorKind::kNotFound,
-                                fmt::format("no enclave in {}", paths->root.string())));
+  if (!paths) return Complain(paths.error(), options.output);
+  if (const auto ours = RequireEnclave(*paths); !ours)
+    return Complain(ours.error(), options.output);
+  const auto lock = StateLock::ToStartOrEnd(*paths, base::SystemClock().Now() + kPatience);
+  if (!lock) return Complain(lock.error(), options.output);
   const auto running = FindClusterProcess(*paths);
   if (running) {
     // The supervisor first, or it would start the cluster process again.
     EndProcess(running->supervisor);
-    EndProcess(running->process);
+    if (const auto left = FindClusterProcess(*paths)) EndProcess(left->process);
   }
+  // Held until the end: nothing is killed or deleted under a cluster process that nobody told of.
+  const auto stopped = StateLock::ToRun(*paths);
+  if (!stopped) return Complain(stopped.error(), options.output);
   const auto ended = cluster::ProcessRuntime::KillAll(paths->root.string(), options.grace);
-  if (!ended) return Complain(ended.error());
+  if (!ended) return Complain(ended.error(), options.output);
+  std::error_code error;
   std::filesystem::remove(paths->process(), error);
   if (options.delete_state) {
-    std::filesystem::remove_all(paths->root, error);
-    if (error)
-      return Complain(
-          base::Error(base::ErrorKind::kUnavailable,
-                      fmt::format("cannot delete {}: {}", paths->root.string(), error.message())));
+    if (const auto deleted = DeleteState(*paths); !deleted)
+      return Complain(deleted.error(), options.output);
   }
   if (options.output == OutputFormat::kJson) {
-    const nlohmann::json value = {{"state", paths->root.string()},
-                                  {"wasRunning", running.has_value()},
-                                  {"containersEnded", *ended},
-                                  {"stateDeleted", options.delete_state}};
-    fmt::print("{}\n", value.dump(2));
+    PrintJson({{"state", paths->root.string()},
+               {"wasRunning", running.has_value()},
+               {"containersEnded", *ended},
+               {"stateDeleted", options.delete_state}});
   } else {
     fmt::print("{} {}, {} containers ended\n", Dim("○"),
                running ? "the enclave is down" : "no enclave was running", *ended);

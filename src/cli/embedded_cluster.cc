@@ -36,7 +36,9 @@
 #include "cluster/kubelet/usage_sampler.h"
 #include "cluster/scheduler/scheduler.h"
 #include "cluster/store/sqlite_store.h"
+#include "kube/kubeconfig.h"
 #include "net/event_loop.h"
+#include "net/url.h"
 
 namespace enclave::cli {
 namespace {
@@ -69,6 +71,26 @@ struct Control {
   Scheduler scheduler;
 };
 
+// An enclave keeps its port: the one that its kubeconfig names, which clients may have copied.
+std::uint16_t PortBefore(const StatePaths& paths) {
+  const auto kubeconfig = kube::Kubeconfig::Load({paths.kubeconfig().string()});
+  if (!kubeconfig) return kDefaultPort;
+  const auto config = kubeconfig->Resolve();
+  if (!config) return kDefaultPort;
+  const auto origin = net::ParseOrigin(config->server);
+  return origin ? origin->port : kDefaultPort;
+}
+
+// Before anything is begun, and in words that say what to do.
+Result<> RequireFreePort(const std::string& address, std::uint16_t port) {
+  if (!PortIsTaken(address, port)) return {};
+  return base::Fail(base::ErrorKind::kInvalidArgument,
+                    fmt::format("port {} of {} is taken: another program listens on it, perhaps on "
+                                "all addresses, as k3s does; choose another port with `enclave up "
+                                "--port N`",
+                                port, address));
+}
+
 bool NodeReady(const kube::Object& node) {
   for (const kube::Json& condition : kube::At(node.json(), "status.conditions"))
     if (kube::StringAt(condition, "type") == "Ready")
@@ -97,7 +119,7 @@ struct Node {
         informers(ports.api, ports.loop, base::SystemRandom()),
         volumes((ports.paths.root / "volumes").string(), (ports.paths.root / "pod-logs").string()),
         hosts(informers),
-        proxy(informers, ports.data_loop),
+        proxy(informers, ports.data_loop, {.node_address = options.node_ip}),
         kubelet(options,
                 {.informers = informers,
                  .runtime = ports.runtime,
@@ -191,7 +213,7 @@ struct EmbeddedCluster::Parts {
 
   const StatePaths paths;
   AddressRange range{0};
-  std::uint16_t port = kDefaultPort;
+  std::uint16_t port = 0;
   std::string url;
   Pki pki;
   std::unique_ptr<Store> store;
@@ -235,10 +257,12 @@ Result<> EmbeddedCluster::Parts::OpenApi() {
                                                   base::SystemRandom());
   authenticator = std::make_unique<Authenticator>(*store, *tokens, pki.admin_token);
   registry = Registry::WithBuiltIns();
-  ASSIGN_OR_RETURN(const auto addresses, ServiceAddresses::Make(range.service_cidr()));
+  ASSIGN_OR_RETURN(const auto addresses,
+                   ServiceAddresses::Make(range.service_cidr(), range.api_address()));
   Resource services = *registry->Find(kube::kService);
   services.claims = addresses;
   registry->Add(std::move(services));
+  AdmitServiceAccounts(*registry);
   AddReviewResources(*registry, authorizer, *authenticator);
   machinery =
       std::make_unique<Machinery>(*store, *registry, base::SystemClock(), base::SystemRandom());
@@ -325,8 +349,9 @@ EmbeddedCluster::~EmbeddedCluster() = default;
 Result<std::unique_ptr<EmbeddedCluster>> EmbeddedCluster::Start(const StatePaths& paths,
                                                                 const ClusterOptions& options) {
   auto parts = std::make_unique<Parts>(paths);
-  if (options.port != 0) parts->port = options.port;
+  parts->port = options.port != 0 ? options.port : PortBefore(paths);
   RETURN_IF_ERROR(parts->OpenState());
+  RETURN_IF_ERROR(RequireFreePort(parts->range.api_address(), parts->port));
   RETURN_IF_ERROR(parts->OpenApi());
   RETURN_IF_ERROR(parts->StartNode(options));
   parts->StartControl();

@@ -13,6 +13,7 @@ constexpr const char* kExamples = R"(Examples:
   enclave up --state /tmp/second        a second enclave beside it
   enclave status -o json                what runs where, for programs
   enclave down                          end it; `enclave up` brings everything back
+  enclave test                          every check and test (from a checkout)
 )";
 
 void AddState(CLI::App* command, std::string* state) {
@@ -28,6 +29,14 @@ void AddOutput(CLI::App* command, OutputFormat* output) {
                                               {"json", OutputFormat::kJson}},
           CLI::ignore_case))
       ->option_text("FORMAT");
+}
+
+void AddPort(CLI::App* command, std::uint16_t* port) {
+  command
+      ->add_option("--port", *port,
+                   "Port of the API server on the enclave's own loopback address (default: the one "
+                   "it had before, else 6443)")
+      ->check(CLI::Range(1, 65535));
 }
 
 }  // namespace
@@ -47,6 +56,7 @@ int main(int argc, char** argv) {
   long long up_timeout_s = up.timeout.count();
   up_command->add_flag("--wait", up.wait, "Return once every pod of every Deployment is Ready");
   up_command->add_option("--timeout", up_timeout_s, "Seconds to wait")->check(CLI::PositiveNumber);
+  AddPort(up_command, &up.port);
   up_command->footer("Example:\n  enclave up --wait --timeout 60\n");
 
   DownOptions down;
@@ -72,10 +82,7 @@ int main(int argc, char** argv) {
   AddState(cluster_command, &cluster.state);
   cluster_command->add_option("--node-name", cluster.node_name, "Name of the one node")
       ->capture_default_str();
-  cluster_command
-      ->add_option("--port", cluster.port,
-                   "Port of the API server on the enclave's own loopback address")
-      ->default_str("6443");
+  AddPort(cluster_command, &cluster.port);
   cluster_command->add_option("--images", cluster.images, "Further image catalogue (repeatable)");
   cluster_command->add_flag("--supervise", cluster.supervise,
                             "Start the cluster process again whenever it dies");
@@ -94,7 +101,11 @@ int main(int argc, char** argv) {
   AddState(kubectl_command, &kubectl_state);
   kubectl_command->footer("Example:\n  enclave kubectl get pods -A -o wide\n");
 
-  CLI11_PARSE(app, argc, argv);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
 
   if (*up_command) {
     up.timeout = std::chrono::seconds(up_timeout_s);

@@ -13,7 +13,7 @@ namespace enclave::cli {
 
 int Kubectl(const std::string& state, const std::vector<std::string>& arguments) {
   const auto paths = ResolveState(state);
-  if (!paths) return Complain(paths.error(), 2);
+  if (!paths) return Complain(paths.error());
   std::error_code error;
   if (!std::filesystem::exists(paths->kubeconfig(), error))
     return Complain(base::Error(

@@ -1,9 +1,13 @@
 #include "cli/machine.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <fstream>
 #include <string>
 #include <system_error>
@@ -54,6 +58,22 @@ std::filesystem::path FindDeployDirectory() {
     if (std::filesystem::exists(at / "deploy" / "images.yaml", error)) return at / "deploy";
   }
   return {};
+}
+
+bool PortIsTaken(const std::string& address, std::uint16_t port) {
+  sockaddr_in wanted{};
+  wanted.sin_family = AF_INET;
+  wanted.sin_port = htons(port);
+  if (::inet_pton(AF_INET, address.c_str(), &wanted.sin_addr) != 1) return false;
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  // As servers do: what is left of connections that were closed is in nobody's way.
+  const int yes = 1;
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+  const bool taken = ::bind(fd, reinterpret_cast<const sockaddr*>(&wanted), sizeof wanted) != 0 &&
+                     errno == EADDRINUSE;
+  ::close(fd);
+  return taken;
 }
 
 void RaiseFileLimit() {

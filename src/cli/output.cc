@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 
 namespace enclave::cli {
 namespace {
@@ -76,10 +77,16 @@ std::string FormatBytes(long long bytes) {
   return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.1f} {}", value, kUnits[unit]);
 }
 
-int Complain(const base::Error& error, int exit_code) {
+void PrintJson(const nlohmann::json& value) {
+  fmt::print("{}\n",
+             value.dump(2, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace));
+}
+
+int Complain(const base::Error& error, OutputFormat output) {
+  if (output == OutputFormat::kJson) PrintJson({{"error", error.message()}});
   std::fflush(stdout);
   fmt::print(stderr, "enclave: {}\n", error.message());
-  return exit_code;
+  return error.kind() == base::ErrorKind::kInvalidArgument ? kExitUsage : 1;
 }
 
 }  // namespace enclave::cli

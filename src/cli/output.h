@@ -5,11 +5,16 @@
 #include <string_view>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "base/result.h"
 
 namespace enclave::cli {
 
 enum class OutputFormat { kText, kJson };
+
+// Exit code when what was asked for is wrong, so that asking again does not help.
+inline constexpr int kExitUsage = 2;
 
 // ANSI colours, empty when standard output is not a terminal or NO_COLOR is set.
 std::string Green(std::string_view text);
@@ -23,7 +28,11 @@ std::string FormatTable(const std::vector<std::vector<std::string>>& rows);
 std::string FormatAge(long long seconds);
 std::string FormatBytes(long long bytes);  // "61.3 MiB"
 
-// Prints "enclave: what went wrong" to standard error; the exit code to return.
-int Complain(const base::Error& error, int exit_code = 1);
+// One JSON document on standard output; bytes that are no UTF-8 are replaced.
+void PrintJson(const nlohmann::json& value);
+
+// Prints "enclave: what went wrong" to standard error, and for programs {"error": "what went
+// wrong"} to standard output. Returns the exit code: kExitUsage for kInvalidArgument, else 1.
+int Complain(const base::Error& error, OutputFormat output = OutputFormat::kText);
 
 }  // namespace enclave::cli

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "base/executor.h"
 #include "base/result.h"
 #include "net/process.h"
 
@@ -19,6 +20,7 @@ struct StatePaths {
   std::filesystem::path log() const { return root / "log" / "cluster.log"; }
   std::filesystem::path audit() const { return root / "log" / "audit.log"; }
   std::filesystem::path lock() const { return root / "lock"; }
+  std::filesystem::path command_lock() const { return root / "enclave.lock"; }
   std::filesystem::path process() const { return root / "process.json"; }
 };
 
@@ -26,23 +28,39 @@ struct StatePaths {
 // absolute.
 base::Result<StatePaths> ResolveState(const std::string& given);
 
+// Whether the root is an enclave's, which may be written to and deleted: it holds a file that only
+// enclaves have. kNotFound when it is missing or empty; kInvalidArgument when it is somebody
+// else's.
+base::Result<> RequireEnclave(const StatePaths& paths);
+// Makes a missing or empty root an enclave's, for its user only. One that is an enclave's stays as
+// it is, and one that is somebody else's is refused as above.
+base::Result<> AdoptStateDirectory(const StatePaths& paths);
+// Deletes an enclave's root. The caller holds StateLock::ToStartOrEnd, and nothing runs.
+base::Result<> DeleteState(const StatePaths& paths);
+
 // What a running cluster process says of itself in process.json.
 struct ClusterProcess {
-  net::ProcessId process;
+  net::ProcessId process;     // pid 0: none yet, or the supervisor is about to start the next
   net::ProcessId supervisor;  // pid 0: none
   std::string server;         // "https://127.93.240.1:6443"
+  bool ready = false;         // its node has become Ready
 };
 
 base::Result<> WriteClusterProcess(const StatePaths& paths, const ClusterProcess& process);
-// nullopt when no cluster process of this state is alive.
+// What was written last, by whoever may be gone since.
+std::optional<ClusterProcess> LastClusterProcess(const StatePaths& paths);
+// What of it is alive; nullopt when neither process is.
 std::optional<ClusterProcess> FindClusterProcess(const StatePaths& paths);
 
-// The right to run the cluster on a state directory: held as a lock until destroyed or the process
-// ends.
+// A right on a state directory: held until destroyed, or until this process and its forks ended.
 class StateLock {
  public:
-  // kAlreadyExists when another process holds it.
-  static base::Result<StateLock> Take(const StatePaths& paths);
+  // To run the cluster. kAlreadyExists when another process holds it.
+  static base::Result<StateLock> ToRun(const StatePaths& paths);
+  // To start or to end an enclave: `up` and `down` come one after the other. Waits for who holds
+  // it, kDeadlineExceeded when that takes too long; kNotFound when the enclave is not there any
+  // more.
+  static base::Result<StateLock> ToStartOrEnd(const StatePaths& paths, base::MonoTime deadline);
   StateLock(StateLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   StateLock& operator=(StateLock&&) = delete;
   ~StateLock();

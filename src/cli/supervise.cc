@@ -9,8 +9,8 @@
 #include <csignal>
 #include <ctime>
 
-#include "base/executor.h"
 #include "base/log.h"
+#include "cli/output.h"
 
 namespace enclave::cli {
 namespace {
@@ -19,7 +19,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kFirstDelay{100};
 constexpr milliseconds kLongestDelay{10'000};
-constexpr std::chrono::minutes kStableRun{1};
 
 sigset_t SupervisedSignals() {
   sigset_t set;
@@ -55,13 +54,13 @@ int AwaitChild(pid_t child, const sigset_t& signals, bool* stopping) {
 
 }  // namespace
 
-int Supervise(const std::function<int()>& child) {
+int Supervise(const std::function<int()>& child, const std::function<bool(pid_t)>& became_ready) {
   const sigset_t signals = SupervisedSignals();
   sigset_t before;
   sigprocmask(SIG_BLOCK, &signals, &before);
-  milliseconds delay = kFirstDelay;
+  milliseconds next_delay = kFirstDelay;
+  bool ever_ready = false;
   for (;;) {
-    const base::MonoTime started = base::SystemClock().Now();
     const pid_t pid = ::fork();
     if (pid < 0) return 1;
     if (pid == 0) {
@@ -71,17 +70,19 @@ int Supervise(const std::function<int()>& child) {
     }
     bool stopping = false;
     const int status = AwaitChild(pid, signals, &stopping);
-    if (WIFEXITED(status) &&
-        (stopping || WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == kExitUsage))
+    const bool ready = became_ready(pid);
+    ever_ready = ever_ready || ready;
+    if (WIFEXITED(status) && (stopping || WEXITSTATUS(status) == 0 ||
+                              (WEXITSTATUS(status) == kExitUsage && !ever_ready)))
       return WEXITSTATUS(status);
     if (stopping) return 0;
-    if (base::SystemClock().Now() - started > kStableRun) delay = kFirstDelay;
+    const milliseconds delay = ready ? milliseconds(0) : next_delay;
+    next_delay = ready ? kFirstDelay : std::min(next_delay * 2, kLongestDelay);
     base::LogWarning("supervisor", "the cluster process died and is started again",
                      {{"signal", WIFSIGNALED(status) ? WTERMSIG(status) : 0},
                       {"exitCode", WIFEXITED(status) ? WEXITSTATUS(status) : 0},
                       {"delayMs", delay.count()}});
     if (WaitForStop(delay)) return 0;
-    delay = std::min(delay * 2, kLongestDelay);
   }
 }
 

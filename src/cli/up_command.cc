@@ -1,7 +1,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <poll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,8 @@
 #include <future>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
 
 #include "base/executor.h"
 #include "base/random.h"
@@ -23,6 +24,7 @@
 #include "kube/reconciler.h"
 #include "net/event_loop.h"
 #include "net/process.h"
+#include "net/url.h"
 
 extern char** environ;
 
@@ -60,24 +62,33 @@ class Pipe {
   int fds_[2] = {-1, -1};
 };
 
-// The last lines of the cluster's log: why it did not come up.
-std::string LogTail(const StatePaths& paths) {
-  constexpr std::size_t kBytes = 2000;
+std::uintmax_t LogSize(const StatePaths& paths) {
+  std::error_code error;
+  const std::uintmax_t size = std::filesystem::file_size(paths.log(), error);
+  return error ? 0 : size;
+}
+
+// The last lines of the cluster's log that were written after its first `begin` bytes: why it did
+// not come up.
+std::string LogTail(const StatePaths& paths, std::uintmax_t begin) {
+  constexpr std::uintmax_t kBytes = 2000;
+  const std::uintmax_t size = LogSize(paths);
+  const bool shortened = size > begin + kBytes;
   std::ifstream file(paths.log(), std::ios::binary);
+  file.seekg(static_cast<std::streamoff>(shortened ? size - kBytes : begin));
   std::string text((std::istreambuf_iterator<char>(file)), {});
-  if (text.size() <= kBytes) return text;
-  text.erase(0, text.size() - kBytes);
-  return text.substr(text.find('\n') + 1);
+  if (shortened) text.erase(0, text.find('\n') + 1);
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
 }
 
 // Starts `enclave cluster --supervise` in a session of its own, with its output in the state's log.
-Result<pid_t> StartCluster(const StatePaths& paths, int ready_fd) {
+Result<pid_t> StartCluster(const StatePaths& paths, std::uint16_t port, int ready_fd) {
   std::error_code error;
   std::filesystem::create_directories(paths.log().parent_path(), error);
   if (error)
     return Fail(ErrorKind::kUnavailable,
                 fmt::format("cannot create {}: {}", paths.root.string(), error.message()));
-  ::chmod(paths.root.c_str(), 0700);
   const int log = ::open(paths.log().c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
   if (log < 0)
     return Fail(ErrorKind::kUnavailable,
@@ -91,6 +102,7 @@ Result<pid_t> StartCluster(const StatePaths& paths, int ready_fd) {
                   "--supervise",
                   "--ready-fd",
                   std::to_string(kReadyFd)};
+  if (port != 0) options.argv.insert(options.argv.end(), {"--port", std::to_string(port)});
   for (char** variable = environ; *variable != nullptr; ++variable)
     options.environment.emplace_back(*variable);
   options.working_directory = "/";
@@ -103,25 +115,78 @@ Result<pid_t> StartCluster(const StatePaths& paths, int ready_fd) {
   return pid;
 }
 
+std::unexpected<base::Error> NotReadyYet(const StatePaths& paths, std::uintmax_t log_begin) {
+  return Fail(
+      ErrorKind::kDeadlineExceeded,
+      fmt::format("the node is not Ready yet; it goes on in the background, its log is {}\n{}",
+                  paths.log().string(), LogTail(paths, log_begin)));
+}
+
 // Waits for the line "ready"; an end of the pipe without it means that the cluster gave up.
-Result<> AwaitReady(int fd, MonoTime deadline, const StatePaths& paths) {
+Result<> AwaitReady(int fd, MonoTime deadline, const StatePaths& paths, std::uintmax_t log_begin) {
   for (;;) {
     const auto left = duration_cast<milliseconds>(deadline - base::SystemClock().Now());
     pollfd waiting{.fd = fd, .events = POLLIN, .revents = 0};
     const int ready = ::poll(&waiting, 1, static_cast<int>(std::max<long long>(left.count(), 0)));
     if (ready < 0 && errno == EINTR) continue;
-    if (ready == 0)
-      return Fail(
-          ErrorKind::kDeadlineExceeded,
-          fmt::format("the node is not Ready yet; it goes on in the background, its log is {}\n{}",
-                      paths.log().string(), LogTail(paths)));
+    if (ready == 0) return NotReadyYet(paths, log_begin);
     char byte = 0;
     if (::read(fd, &byte, 1) == 1) return {};
     return Fail(
         ErrorKind::kUnavailable,
         fmt::format("the cluster process ended before it was ready; its log {} ends with\n{}",
-                    paths.log().string(), LogTail(paths)));
+                    paths.log().string(), LogTail(paths, log_begin)));
   }
+}
+
+Result<> Start(const StatePaths& paths, std::uint16_t port, MonoTime deadline) {
+  Pipe ready;
+  if (!ready.ok()) return Fail(ErrorKind::kUnavailable, "cannot make a pipe");
+  const std::uintmax_t log_begin = LogSize(paths);
+  RETURN_IF_ERROR(StartCluster(paths, port, ready.write_end()));
+  ready.CloseWriteEnd();
+  return AwaitReady(ready.read_end(), deadline, paths, log_begin);
+}
+
+// The cluster process once it is ready, also when its supervisor is about to start it again.
+Result<ClusterProcess> AwaitRunning(const StatePaths& paths, MonoTime deadline) {
+  constexpr int kLookAgainMs = 50;
+  const std::uintmax_t log_begin = LogSize(paths);
+  for (;;) {
+    auto found = FindClusterProcess(paths);
+    if (!found)
+      return Fail(ErrorKind::kUnavailable,
+                  fmt::format("the cluster process is gone; its log is {}", paths.log().string()));
+    if (found->ready) return *found;
+    if (base::SystemClock().Now() >= deadline) return NotReadyYet(paths, log_begin);
+    ::poll(nullptr, 0, kLookAgainMs);
+  }
+}
+
+// Starts what does not run, and waits until the node is Ready. Holds off every other `up` and
+// `down` meanwhile. `*was_running` is set first.
+Result<ClusterProcess> BringUp(const StatePaths& paths, std::uint16_t port, MonoTime deadline,
+                               bool* was_running) {
+  std::optional<StateLock> lock;
+  while (!lock) {
+    RETURN_IF_ERROR(AdoptStateDirectory(paths));
+    auto taken = StateLock::ToStartOrEnd(paths, deadline);
+    if (taken)
+      lock.emplace(std::move(*taken));
+    else if (taken.error().kind() != ErrorKind::kNotFound)
+      return Fail(std::move(taken).error());
+    // Else a `down --delete-state` came first: begin anew.
+  }
+  *was_running = FindClusterProcess(paths).has_value();
+  if (!*was_running) RETURN_IF_ERROR(Start(paths, port, deadline));
+  ASSIGN_OR_RETURN(auto running, AwaitRunning(paths, deadline));
+  const auto origin = net::ParseOrigin(running.server);
+  if (port != 0 && origin && origin->port != port)
+    return Fail(ErrorKind::kAlreadyExists,
+                fmt::format("the enclave runs already at {}: `enclave down` first, then `enclave "
+                            "up --port {}`",
+                            running.server, port));
+  return running;
 }
 
 struct Readiness {
@@ -198,39 +263,26 @@ Result<> AwaitDeployments(const StatePaths& paths, MonoTime deadline, bool show_
 
 int Up(const UpOptions& options) {
   const auto paths = ResolveState(options.state);
-  if (!paths) return Complain(paths.error(), 2);
+  if (!paths) return Complain(paths.error(), options.output);
   const MonoTime started = base::SystemClock().Now();
   const MonoTime deadline = started + options.timeout;
   const bool show_progress = options.output == OutputFormat::kText && ::isatty(STDERR_FILENO) == 1;
 
-  const bool was_running = FindClusterProcess(*paths).has_value();
-  if (!was_running) {
-    Pipe ready;
-    if (!ready.ok()) return Complain(base::Error(ErrorKind::kUnavailable, "cannot make a pipe"));
-    const auto pid = StartCluster(*paths, ready.write_end());
-    ready.CloseWriteEnd();
-    if (!pid) return Complain(pid.error());
-    if (const auto up = AwaitReady(ready.read_end(), deadline, *paths); !up)
-      return Complain(up.error());
-  }
+  bool was_running = false;
+  const auto running = BringUp(*paths, options.port, deadline, &was_running);
+  if (!running) return Complain(running.error(), options.output);
   if (options.wait) {
     if (const auto all = AwaitDeployments(*paths, deadline, show_progress); !all)
-      return Complain(all.error());
+      return Complain(all.error(), options.output);
   }
-  const auto running = FindClusterProcess(*paths);
-  if (!running)
-    return Complain(base::Error(
-        ErrorKind::kUnavailable,
-        fmt::format("the cluster process is gone; its log is {}", paths->log().string())));
   const auto took = duration_cast<milliseconds>(base::SystemClock().Now() - started).count();
   if (options.output == OutputFormat::kJson) {
-    const nlohmann::json value = {{"state", paths->root.string()},
-                                  {"server", running->server},
-                                  {"kubeconfig", paths->kubeconfig().string()},
-                                  {"pid", running->process.pid},
-                                  {"started", !was_running},
-                                  {"milliseconds", took}};
-    fmt::print("{}\n", value.dump(2));
+    PrintJson({{"state", paths->root.string()},
+               {"server", running->server},
+               {"kubeconfig", paths->kubeconfig().string()},
+               {"pid", running->process.pid},
+               {"started", !was_running},
+               {"milliseconds", took}});
     return 0;
   }
   fmt::print("{} {} at {} {}\n", Green("●"),
