@@ -76,7 +76,9 @@ SourceFile Read(const fs::path& path) {
   Stripper stripper;
   for (std::string line; std::getline(stream, line);) {
     // An include names its file in quotes, and that is what the layers are about.
-    file.code.push_back(line.starts_with("#include") ? line : stripper.Strip(line));
+    const std::string code = stripper.Strip(line);
+    const bool includes = code.find('#') != std::string::npos && !IncludedFile(line).empty();
+    file.code.push_back(includes ? line : code);
     file.lines.push_back(std::move(line));
   }
   return file;
@@ -105,6 +107,17 @@ std::vector<SourceFile> ReadAll() {
 
 fs::path Checkout() {
   return ENCLAVE_SOURCE_DIR;
+}
+
+std::string IncludedFile(const std::string& line) {
+  constexpr const char* kSpaces = " \t";
+  std::size_t at = line.find_first_not_of(kSpaces);
+  if (at == std::string::npos || line[at] != '#') return "";
+  at = line.find_first_not_of(kSpaces, at + 1);
+  if (at == std::string::npos || line.compare(at, 7, "include") != 0) return "";
+  at = line.find_first_not_of(kSpaces, at + 7);
+  if (at == std::string::npos || (line[at] != '"' && line[at] != '<')) return "";
+  return line.substr(at + 1, line.find(line[at] == '<' ? '>' : '"', at + 1) - at - 1);
 }
 
 const std::vector<SourceFile>& SourceTree() {

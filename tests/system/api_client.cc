@@ -18,6 +18,10 @@
 namespace enclave::system_test {
 namespace {
 
+// Longer than the server waits for a request that does not come (30 s): what it answers then is
+// seen.
+constexpr timeval kPatience{.tv_sec = 45, .tv_usec = 0};
+
 std::string Decode(const std::string& base64) {
   std::string bytes(base64.size(), '\0');
   const int n = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
@@ -72,7 +76,7 @@ std::string HeaderValue(const std::string& head, const std::string& name) {
 
 Access ReadAccess(const Enclave& enclave) {
   Access access;
-  const Output view = Execute({FindKubectls().back().path, "config", "view", "--raw", "-o", "json"},
+  const Output view = Execute({NewestKubectl().path, "config", "view", "--raw", "-o", "json"},
                               {.environment = {{"KUBECONFIG", enclave.kubeconfig()}}});
   const Json config = Json::parse(view.out, nullptr, /*allow_exceptions=*/false);
   const std::string server = StringAt(config, "clusters.0.cluster.server");
@@ -104,15 +108,15 @@ void ApiClient::Close() {
   if (fd_ >= 0) ::close(fd_);
   ssl_ = nullptr;
   fd_ = -1;
+  ended_ = false;
   in_.clear();
 }
 
 bool ApiClient::Connect() {
   Close();
   fd_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const timeval limit{.tv_sec = 30, .tv_usec = 0};
-  ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+  ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
+  ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
   const int one = 1;
   ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
   sockaddr_in to{};
@@ -150,6 +154,7 @@ bool ApiClient::Fill() {
   char buffer[16384];
   const int n = SSL_read(ssl_, buffer, sizeof buffer);
   if (n <= 0) {
+    ended_ = SSL_get_error(ssl_, n) != SSL_ERROR_WANT_READ;
     ERR_clear_error();
     return false;
   }
@@ -162,7 +167,8 @@ ApiAnswer ApiClient::ReadAnswer() {
   std::size_t end = 0;
   while ((end = in_.find("\r\n\r\n")) == std::string::npos) {
     if (!Fill()) {
-      answer.error = "the connection ended before an answer";
+      answer.closed = ended_;
+      answer.error = ended_ ? "the connection ended before an answer" : "no answer came";
       Close();
       return answer;
     }
@@ -216,8 +222,16 @@ bool ApiClient::WaitClosed(std::chrono::seconds timeout) {
         deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) return false;
     pollfd waiting{fd_, POLLIN, 0};
-    if (::poll(&waiting, 1, static_cast<int>(left.count())) > 0 && !Fill()) return true;
+    if (::poll(&waiting, 1, static_cast<int>(left.count())) > 0 && !Fill()) return ended_;
   }
+}
+
+bool ApiClient::ReadUntil(const std::string& text) {
+  std::size_t at = 0;
+  while ((at = in_.find(text)) == std::string::npos)
+    if (!Fill()) return false;
+  in_.erase(0, at + text.size());
+  return true;
 }
 
 }  // namespace enclave::system_test

@@ -26,6 +26,7 @@ struct ApiAnswer {
   int status = 0;  // 0: no answer; `error` says why
   std::string body;
   std::string error;
+  bool closed = false;  // no answer, since the server ended the connection
   Json json() const { return Json::parse(body, nullptr, /*allow_exceptions=*/false); }
 };
 
@@ -49,17 +50,22 @@ class ApiClient {
   bool Connect();
   bool Write(const std::string& bytes);
   ApiAnswer ReadAnswer();
+  // Drops what is read up to and with `text`; false when the connection ends before it, or says
+  // nothing for a while.
+  bool ReadUntil(const std::string& text);
   void Close();
-  // Waits until the server closes the connection; false when it is still open after `timeout`.
+  // Waits until the server closes the connection; false when it is still open after `timeout`. What
+  // it says before is kept for ReadAnswer.
   bool WaitClosed(std::chrono::seconds timeout);
 
  private:
-  bool Fill();  // reads more into in_
+  bool Fill();  // reads more into in_; false at the connection's end, or after kPatience
 
   const Access access_;
   SSL_CTX* context_ = nullptr;
   SSL* ssl_ = nullptr;
   int fd_ = -1;
+  bool ended_ = false;  // by the server
   std::string in_;
   std::string error_;
 };

@@ -22,6 +22,14 @@ using testing::AnyOf;
 using testing::HasSubstr;
 
 constexpr const char* kConfigMaps = "/api/v1/namespaces/default/configmaps";
+// What the API server takes of one request (src/net/http_server.h).
+constexpr std::size_t kMaxBodyBytes = 3 << 20;
+constexpr std::size_t kMaxHeaderBytes = 64 << 10;
+
+// The request that begins a watch of all ConfigMaps, for a connection by hand.
+std::string WatchRequest() {
+  return fmt::format("GET {}?watch=1 HTTP/1.1\r\nHost: x\r\n\r\n", kConfigMaps);
+}
 
 class BadInputTest : public testing::Test {
  protected:
@@ -154,32 +162,62 @@ TEST_F(BadInputTest, WrongCredentials) {
     ExpectStatus(stranger.Send("GET", kConfigMaps, "", "", header), 401);
 }
 
+TEST_F(BadInputTest, BodiesOverTheLimit) {
+  // A body of exactly the limit is read, and refused for what it says.
+  const std::string head = R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"huge"})";
+  std::string whole = head + R"(,"data":{"a":")";
+  whole += std::string(kMaxBodyBytes - whole.size() - 3, 'x') + "\"}}";
+  ASSERT_EQ(whole.size(), kMaxBodyBytes);
+  ExpectStatus(ApiClient(*access).Send("POST", kConfigMaps, whole, "application/json"), 422);
+  // One byte more is refused for its size, announced or not.
+  ExpectStatus(ApiClient(*access).Send("POST", kConfigMaps, whole + "\n", "application/json"), 413);
+  ApiClient chunked(*access);
+  ASSERT_TRUE(chunked.Connect());
+  chunked.Write(
+      fmt::format("POST {} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                  "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\n\r\n0\r\n\r\n",
+                  kConfigMaps, whole.size() + 1, whole));
+  ExpectStatus(chunked.ReadAnswer(), 413);
+  EXPECT_EQ(ApiClient(*access).Get("/readyz").status, 200);
+}
+
 TEST_F(BadInputTest, HugeBodies) {
-  ApiClient client(*access);
   const long long before = ResidentMiB();
   const std::string huge(64 << 20, 'x');
   for (int i = 0; i < 3; ++i) {
-    const ApiAnswer answer = client.Send("POST", kConfigMaps, huge, "application/json");
+    const ApiAnswer answer = ApiClient(*access).Send("POST", kConfigMaps, huge, "application/json");
     // The server may close before all was sent; an answer that arrives is a Status.
-    if (answer.status != 0) ExpectStatus(answer, 413);
+    if (!answer.closed) ExpectStatus(answer, 413);
   }
+  // The size that is announced is enough for an answer.
+  ApiClient announced(*access);
+  ASSERT_TRUE(announced.Connect());
+  ASSERT_TRUE(
+      announced.Write(fmt::format("POST {} HTTP/1.1\r\nHost: x\r\nContent-Type: "
+                                  "application/json\r\nContent-Length: {}\r\n\r\n{{",
+                                  kConfigMaps, huge.size())));
+  ExpectStatus(announced.ReadAnswer(), 413);
   EXPECT_EQ(ApiClient(*access).Get("/readyz").status, 200);
-  EXPECT_LT(ResidentMiB() - before, 100);
+  EXPECT_LT(ResidentMiB() - before, 32) << "as much as half of one such body was kept";
 }
 
 TEST_F(BadInputTest, HugeHeaders) {
   ApiClient client(*access);
   const ApiAnswer answer = client.Send("GET", "/" + std::string(1 << 20, 'a'));
-  EXPECT_THAT(answer.status, AnyOf(0, 400, 414, 431));
+  EXPECT_TRUE(answer.closed || (answer.status >= 400 && answer.status < 500)) << answer.error;
   const ApiAnswer fields =
       client.Send("GET", "/readyz", "", "", "X-Long: " + std::string(1 << 20, 'a') + "\r\n");
-  EXPECT_THAT(fields.status, AnyOf(0, 400, 431));
+  EXPECT_TRUE(fields.closed || (fields.status >= 400 && fields.status < 500)) << fields.error;
+  // Just over the limit, all of it is read before the answer.
+  ExpectStatus(ApiClient(*access).Send("GET", "/readyz", "", "",
+                                       "X-Long: " + std::string(kMaxHeaderBytes, 'a') + "\r\n"),
+               431);
   EXPECT_EQ(ApiClient(*access).Get("/readyz").status, 200);
 }
 
 TEST_F(BadInputTest, NotHttpAtAll) {
   for (const char* bytes :
-       {"\r\n\r\n\r\n", "GET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\x16\x03\x01\x02\x00\x01",
+       {"GET\r\n\r\n", "\r\n\r\nGET\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "\x16\x03\x01\x02\x00\x01",
         "POST / HTTP/1.1\r\nContent-Length: -5\r\n\r\n",
         "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
         "GET / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc"}) {
@@ -187,9 +225,14 @@ TEST_F(BadInputTest, NotHttpAtAll) {
     ASSERT_TRUE(client.Connect());
     client.Write(bytes);
     const ApiAnswer answer = client.ReadAnswer();
-    EXPECT_THAT(answer.status, AnyOf(0, testing::AllOf(testing::Ge(400), testing::Le(505))))
-        << bytes;
+    EXPECT_TRUE(answer.closed || (answer.status >= 400 && answer.status < 500))
+        << bytes << ": " << answer.status << " " << answer.error;
   }
+  // Empty lines are let pass (RFC 9112, 2.2): what follows them is a request as any other.
+  ApiClient empty_lines(*access);
+  ASSERT_TRUE(empty_lines.Connect());
+  empty_lines.Write("\r\n\r\n\r\n");
+  EXPECT_EQ(empty_lines.Get("/readyz").status, 200);
   EXPECT_EQ(ApiClient(*access).Get("/readyz").status, 200);
 }
 
@@ -204,8 +247,43 @@ TEST_F(BadInputTest, SlowAndHalfOpenClientsAreLetGo) {
                                     "application/json\r\nContent-Length: 1000\r\n\r\n{{",
                                     kConfigMaps)));
   EXPECT_EQ(ApiClient(*access).Get("/readyz").status, 200);
-  EXPECT_TRUE(half_a_head.WaitClosed(seconds(75)));
-  EXPECT_TRUE(half_a_body.WaitClosed(seconds(75)));
+  for (ApiClient* const client : {&half_a_head, &half_a_body}) {
+    EXPECT_TRUE(client->WaitClosed(seconds(75)));
+    ExpectStatus(client->ReadAnswer(), 408);  // what it said before it closed
+  }
+}
+
+TEST_F(BadInputTest, AWatchThatNobodyReads) {
+  const std::string path = std::string(kConfigMaps) + "/much-changed";
+  const auto body = [](const std::string& mark) {
+    return Json{{"apiVersion", "v1"},
+                {"kind", "ConfigMap"},
+                {"metadata", {{"name", "much-changed"}}},
+                {"data", {{"filling", std::string(256 << 10, 'x')}, {"mark", mark}}}};
+  };
+  ApiClient client(*access);
+  ASSERT_EQ(client.Post(kConfigMaps, body("made")).status, 201);
+  ApiClient unread(*access);
+  ASSERT_TRUE(unread.Connect());
+  ASSERT_TRUE(unread.Write(WatchRequest()));
+  ASSERT_TRUE(unread.ReadUntil("\"ADDED\""));
+  ApiClient read(*access);
+  ASSERT_TRUE(read.Connect());
+  ASSERT_TRUE(read.Write(WatchRequest()));
+  ASSERT_TRUE(read.ReadUntil("\"made\""));
+
+  const long long before = ResidentMiB();
+  // 40 MiB in all: the connection's buffers (about 10 MiB) are full long before the end.
+  for (int i = 0; i < 160; ++i) {
+    const std::string mark = fmt::format("mark-{}.", i);
+    ASSERT_EQ(client.Send("PUT", path, body(mark).dump(), "application/json").status, 200) << i;
+    ASSERT_TRUE(read.ReadUntil(mark)) << "the other watch stands still";
+  }
+  fmt::print("enclave tests: unread watch takes {} MiB of {}\n", ResidentMiB() - before, before);
+  // What waits for the unread watch is what the store's history holds as well, text and parsed
+  // value, and not a copy for each watcher.
+  EXPECT_LT(ResidentMiB() - before, 160);
+  EXPECT_EQ(client.Send("DELETE", path).status, 200);
 }
 
 TEST_F(BadInputTest, TenThousandIdleConnections) {
@@ -218,6 +296,11 @@ TEST_F(BadInputTest, TenThousandIdleConnections) {
   to.sin_family = AF_INET;
   to.sin_port = htons(static_cast<std::uint16_t>(access->port));
   ::inet_pton(AF_INET, access->host.c_str(), &to.sin_addr);
+  ApiClient watcher(*access);
+  ASSERT_TRUE(watcher.Connect());
+  ASSERT_TRUE(watcher.Write(WatchRequest()));
+  ASSERT_TRUE(watcher.ReadUntil("\"ADDED\""));
+  const long long before = ResidentMiB();
   std::vector<int> idle;
   int refused = 0;
   for (int i = 0; i < kConnections; ++i) {
@@ -243,7 +326,12 @@ TEST_F(BadInputTest, TenThousandIdleConnections) {
       kConfigMaps,
       {{"apiVersion", "v1"}, {"kind", "ConfigMap"}, {"metadata", {{"name", "in-the-crowd"}}}});
   EXPECT_EQ(made.status, 201) << made.error << made.body;
-  EXPECT_LT(ResidentMiB(), 600);
+  EXPECT_TRUE(watcher.ReadUntil("\"in-the-crowd\"")) << "a watch of before the crowd is cut off";
+  fmt::print("enclave tests: {} idle connections take {} MiB\n", idle.size() + silent.size(),
+             ResidentMiB() - before);
+  // 16 KiB for each, about twice what it is: a buffer of TLS (2 x 16 KiB) or of a request's header
+  // (64 KiB) for every connection that says nothing would be seen.
+  EXPECT_LT(ResidentMiB() - before, 160);
   for (const int fd : idle) ::close(fd);
   silent.clear();
   EXPECT_EQ(ApiClient(*access).Get(std::string(kConfigMaps) + "/in-the-crowd").status, 200);

@@ -84,11 +84,15 @@ void SetEnv(Session& s) {
   const auto before = s.PodNames("app=web");
   EXPECT_THAT(s.kubectl().Must("set env deploy/web -c c1 A=2"), HasSubstr("env updated"));
   RolledOut(s.kubectl(), "web");
+  long long replaced = 0;
   for (const Json& pod : At(s.kubectl().Get("pods -l app=web"), "items")) {
     if (At(pod, "metadata.deletionTimestamp").is_string()) continue;
+    ++replaced;
     EXPECT_THAT(before, Not(testing::Contains(StringAt(pod, "metadata.name"))));
     EXPECT_EQ(StringAt(pod, "spec.containers.0.env.0.value"), "2");
   }
+  EXPECT_EQ(replaced, IntAt(s.kubectl().Get("deploy web"), "spec.replicas"));
+  EXPECT_GE(replaced, 2);
 }
 
 void BadImage(Session& s) {
@@ -103,7 +107,9 @@ void BadImage(Session& s) {
   EXPECT_THAT(k.Must("get pods"), AnyOf(HasSubstr("ImagePullBackOff"), HasSubstr("ErrImagePull")));
   EXPECT_GE(IntAt(k.Get("deploy web"), "status.availableReplicas"), replicas);
   const Json service = k.Get("svc web");
-  EXPECT_EQ(HttpGet(StringAt(service, "spec.clusterIP"), 80).status, 200);
+  EXPECT_EQ(HttpGet(StringAt(service, "spec.clusterIP"), kWebPort).status, 200);
+  // The rows that follow are not in a hurry.
+  k.Must(R"(patch deploy web -p {"spec":{"progressDeadlineSeconds":600}})");
 }
 
 void History(Session& s) {

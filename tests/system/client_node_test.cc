@@ -51,7 +51,7 @@ TEST(ClientNodeTest, ListsWatchesPatchesAndReadsLogs) {
   ASSERT_FALSE(client.empty());
   Enclave enclave;
   ASSERT_TRUE(enclave.Up());
-  const Kubectl k(enclave, FindKubectls().back());
+  const Kubectl k(enclave, NewestKubectl());
   k.Must("apply -f " + TestFile("manifests/web.yaml"));
   k.Must("rollout status deploy/web --timeout=60s");
   const Output checked =

@@ -10,6 +10,10 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <functional>
+#include <mutex>
+#include <set>
+#include <thread>
 
 #include "system/eventually.h"
 
@@ -53,7 +57,59 @@ std::vector<char*> Pointers(std::vector<std::string>& words) {
   return pointers;
 }
 
-// Starts argv in a process group of its own; -1 when it cannot be started.
+// The process groups that run, each led by a child that was not waited for yet: its number cannot
+// belong to anything else.
+class Groups {
+ public:
+  // -1 when it did not start.
+  pid_t Add(const std::function<pid_t()>& start) {
+    const std::unique_lock lock = Lock();
+    const pid_t pid = start();
+    if (pid > 0) running_.insert(pid);
+    return pid;
+  }
+  // waitpid; true when the child ended.
+  bool Wait(pid_t pid, int* status, int options) {
+    if ((options & WNOHANG) == 0) {
+      // Waits without the lock, and takes the number out before it is free again.
+      siginfo_t info{};
+      while (::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT) != 0 &&
+             errno == EINTR)
+        continue;
+    }
+    const std::unique_lock lock = Lock();
+    if (::waitpid(pid, status, options) != pid) return false;
+    running_.erase(pid);
+    return true;
+  }
+  void KillAll() {
+    const std::unique_lock lock = Lock();
+    ending_ = std::this_thread::get_id();
+    for (const pid_t pid : running_) ::kill(-pid, SIGKILL);
+  }
+
+ private:
+  // Once one thread ends everything, the others come no further: a test that went on would see
+  // nothing but failures.
+  std::unique_lock<std::mutex> Lock() {
+    std::unique_lock lock(mutex_);
+    if (ending_ == std::thread::id() || ending_ == std::this_thread::get_id()) return lock;
+    lock.unlock();
+    for (;;) ::pause();
+  }
+
+  std::mutex mutex_;
+  std::thread::id ending_;
+  std::set<pid_t> running_;
+};
+
+Groups& RunningGroups() {
+  static Groups& groups = *new Groups;  // outlives what ends late
+  return groups;
+}
+
+// Starts argv in a process group of its own, with signals as a shell would hand them on; -1 when it
+// cannot be started.
 pid_t Start(std::vector<std::string> argv, const RunOptions& options, int in, int out, int err) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
@@ -64,15 +120,26 @@ pid_t Start(std::vector<std::string> argv, const RunOptions& options, int in, in
     posix_spawn_file_actions_addchdir_np(&actions, options.directory.c_str());
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
+  sigset_t none;
+  sigemptyset(&none);
+  sigset_t broken_pipe;
+  sigemptyset(&broken_pipe);
+  sigaddset(&broken_pipe, SIGPIPE);
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &broken_pipe);
   std::vector<std::string> environment = Environment(options.environment);
-  pid_t pid = -1;
-  const int error = ::posix_spawnp(&pid, argv[0].c_str(), &actions, &attributes,
-                                   Pointers(argv).data(), Pointers(environment).data());
+  const pid_t started = RunningGroups().Add([&] {
+    pid_t pid = -1;
+    const int error = ::posix_spawnp(&pid, argv[0].c_str(), &actions, &attributes,
+                                     Pointers(argv).data(), Pointers(environment).data());
+    return error == 0 ? pid : -1;
+  });
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&actions);
-  return error == 0 ? pid : -1;
+  return started;
 }
 
 int ExitCode(int status) {
@@ -148,7 +215,7 @@ Output Execute(const std::vector<std::string>& argv, const RunOptions& options) 
   for (const int fd : {in.write, out.read, err.read})
     if (fd >= 0) ::close(fd);
   int status = 0;
-  ::waitpid(pid, &status, 0);
+  RunningGroups().Wait(pid, &status, 0);
   result.code = timed_out ? 124 : ExitCode(status);
   if (timed_out) result.err += "\n(took longer than allowed and was killed)\n";
   return result;
@@ -167,7 +234,7 @@ Background::~Background() {
   if (pid_ > 0 && code_ < 0) {
     ::kill(-pid_, SIGKILL);
     int status = 0;
-    ::waitpid(pid_, &status, 0);
+    RunningGroups().Wait(pid_, &status, 0);
   }
   if (output_ >= 0) ::close(output_);
 }
@@ -209,7 +276,7 @@ int Background::WaitExit(std::chrono::seconds timeout) {
   const bool ended = Eventually(timeout, [&] {
     Read(milliseconds(0));
     int status = 0;
-    if (::waitpid(pid_, &status, WNOHANG) != pid_) return false;
+    if (!RunningGroups().Wait(pid_, &status, WNOHANG)) return false;
     code_ = ExitCode(status);
     return true;
   });
@@ -218,6 +285,10 @@ int Background::WaitExit(std::chrono::seconds timeout) {
 
 void Background::Signal(int signal) {
   if (pid_ > 0 && code_ < 0) ::kill(-pid_, signal);
+}
+
+void EndCommands() {
+  RunningGroups().KillAll();
 }
 
 }  // namespace enclave::system_test

@@ -56,4 +56,8 @@ class Background {
   std::string printed_;
 };
 
+// Kills all that Execute and Background have running, with their process groups. Other threads
+// stand still from then on, as soon as they use either.
+void EndCommands();
+
 }  // namespace enclave::system_test

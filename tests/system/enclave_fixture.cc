@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <mutex>
 #include <sstream>
 
 #include "system/eventually.h"
@@ -24,16 +25,63 @@ std::string TestFile(const std::string& name) {
   return std::string(ENCLAVE_SOURCE_DIR "/tests/") + name;
 }
 
-Enclave::Enclave() {
-  std::string name = (fs::temp_directory_path() / "enclave-test.XXXXXX").string();
-  if (::mkdtemp(name.data()) != nullptr) state_ = name;
+namespace {
+
+// The enclaves and folders there are.
+struct Registry {
+  std::mutex mutex;
+  std::set<const Enclave*> enclaves;
+  std::set<fs::path> folders;
+};
+Registry& All() {
+  static Registry& registry = *new Registry;  // outlives what ends late
+  return registry;
+}
+
+}  // namespace
+
+fs::path MakeFolder(const std::string& name) {
+  std::lock_guard lock(All().mutex);
+  std::string path = (fs::temp_directory_path() / (name + ".XXXXXX")).string();
+  if (::mkdtemp(path.data()) == nullptr) return {};
+  All().folders.insert(path);
+  return path;
+}
+
+void RemoveFolder(const fs::path& folder) {
+  std::lock_guard lock(All().mutex);
+  std::error_code ignored;
+  fs::remove_all(folder, ignored);
+  All().folders.erase(folder);
+}
+
+Enclave::Enclave() : state_(MakeFolder("enclave-test")) {
+  std::lock_guard lock(All().mutex);
+  All().enclaves.insert(this);
 }
 
 Enclave::~Enclave() {
-  Command({"down", "--grace", "1", "--delete-state"});
-  for (const pid_t pid : Processes()) ::kill(pid, SIGKILL);
+  End();
+  RemoveFolder(state_);
+  std::lock_guard lock(All().mutex);
+  All().enclaves.erase(this);
+}
+
+void Enclave::End() const {
+  Command({"down", "--grace", "1", "--delete-state"}, std::chrono::seconds(30));
+  Eventually(std::chrono::seconds(5), [this] {
+    for (const pid_t pid : Processes()) ::kill(pid, SIGKILL);
+    return Processes().empty();
+  });
+}
+
+void EndEverything() {
+  // Held for good.
+  All().mutex.lock();
+  EndCommands();
+  for (const Enclave* enclave : All().enclaves) enclave->End();
   std::error_code ignored;
-  fs::remove_all(state_, ignored);
+  for (const fs::path& folder : All().folders) fs::remove_all(folder, ignored);
 }
 
 Output Enclave::Command(std::vector<std::string> arguments, std::chrono::seconds timeout) const {
@@ -64,6 +112,7 @@ pid_t Enclave::cluster_pid() const {
 
 std::set<pid_t> Enclave::Processes() const {
   std::set<pid_t> pids;
+  if (state_.empty()) return pids;  // it could not be made, and "" is in everything
   std::error_code error;
   const std::string state = state_.string();
   for (const fs::directory_entry& entry : fs::directory_iterator("/proc", error)) {

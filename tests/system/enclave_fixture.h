@@ -39,9 +39,21 @@ class Enclave {
   // arguments or environment, or works in it.
   std::set<pid_t> Processes() const;
 
+  // `enclave down`, then a kill of what is left.
+  void End() const;
+
  private:
   std::filesystem::path state_;
 };
+
+// An empty folder of this process's own under /tmp, and its end.
+std::filesystem::path MakeFolder(const std::string& name);
+void RemoveFolder(const std::filesystem::path& folder);
+
+// Ends every enclave that this process has, as far as it has come, with all it started, and removes
+// its folders; bounded in time. For a process that is told to end: other threads can make no
+// enclave or folder, nor be done with one, any more.
+void EndEverything();
 
 // Reads `path` ("a.b.0.c") from a document; null when it is not there.
 Json At(const Json& document, const std::string& path);

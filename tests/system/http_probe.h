@@ -6,6 +6,9 @@
 
 namespace enclave::system_test {
 
+// The port of the Service in tests/manifests/web.yaml.
+inline constexpr int kWebPort = 8080;
+
 struct HttpAnswer {
   int status = 0;  // 0: no answer
   std::string body;

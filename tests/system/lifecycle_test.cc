@@ -19,7 +19,7 @@ namespace {
 
 using std::chrono::seconds;
 using testing::HasSubstr;
-using testing::IsEmpty;
+using testing::Not;
 
 std::string WebManifest() {
   return TestFile("manifests/web.yaml");
@@ -81,7 +81,7 @@ TEST(LifecycleTest, UpStatusDown) {
   EXPECT_EQ(kubectl.code, 0) << kubectl.Story();
   EXPECT_THAT(kubectl.out, HasSubstr("Ready"));
 
-  const Kubectl k(enclave, FindKubectls().back());
+  const Kubectl k(enclave, NewestKubectl());
   DeployWeb(k);
   const std::set<std::string> groups = ControlGroups(enclave);
   const Output down = enclave.Command({"down"});
@@ -111,35 +111,37 @@ TEST(LifecycleTest, EnclavesSideBySide) {
   ASSERT_TRUE(one.Up());
   ASSERT_TRUE(two.Up());
   EXPECT_NE(one.server(), two.server());
-  const Kubectl first(one, FindKubectls().back());
-  const Kubectl second(two, FindKubectls().back());
+  const Kubectl first(one, NewestKubectl());
+  const Kubectl second(two, NewestKubectl());
   DeployWeb(first);
   DeployWeb(second);
   const std::string first_address = StringAt(first.Get("svc web"), "spec.clusterIP");
   const std::string second_address = StringAt(second.Get("svc web"), "spec.clusterIP");
   EXPECT_NE(first_address, second_address);
-  EXPECT_EQ(HttpGet(first_address, 80).status, 200);
-  EXPECT_EQ(HttpGet(second_address, 80).status, 200);
+  EXPECT_EQ(HttpGet(first_address, kWebPort).status, 200);
+  EXPECT_EQ(HttpGet(second_address, kWebPort).status, 200);
   // One's credentials are nothing to the other.
   const Output foreign =
-      Execute({FindKubectls().back().path, "--server=" + two.server(), "--insecure-skip-tls-verify",
+      Execute({NewestKubectl().path, "--server=" + two.server(), "--insecure-skip-tls-verify",
                "--kubeconfig=" + one.kubeconfig(), "get", "pods"});
   EXPECT_NE(foreign.code, 0) << foreign.Story();
 
   EXPECT_EQ(one.Command({"down", "--grace", "1"}).code, 0);
   EXPECT_EQ(Remains(one), "");
-  EXPECT_EQ(HttpGet(first_address, 80, "/", seconds(2)).status, 0);
-  EXPECT_EQ(HttpGet(second_address, 80).status, 200);
+  EXPECT_EQ(HttpGet(first_address, kWebPort, "/", seconds(2)).status, 0);
+  EXPECT_EQ(HttpGet(second_address, kWebPort).status, 200);
   EXPECT_EQ(second("get pods").code, 0);
 }
 
 TEST(LifecycleTest, PodsAreAdoptedAfterTheClusterProcessWasKilled) {
   Enclave enclave;
   ASSERT_TRUE(enclave.Up());
-  const Kubectl k(enclave, FindKubectls().back());
+  const Kubectl k(enclave, NewestKubectl());
   DeployWeb(k);
-  const auto before = RunningContainers(k);
+  const std::set<std::string> before = RunningContainers(k);
   ASSERT_EQ(before.size(), 4u);
+  for (const std::string& container : before)
+    ASSERT_THAT(container, Not(HasSubstr(" pid none"))) << "its process is not found";
   const pid_t cluster = enclave.cluster_pid();
   ASSERT_GT(cluster, 0);
   ::kill(cluster, SIGKILL);
@@ -148,14 +150,16 @@ TEST(LifecycleTest, PodsAreAdoptedAfterTheClusterProcessWasKilled) {
   })) << "the cluster process was not started again";
   k.Must("rollout status deploy/web --timeout=60s");
   EXPECT_TRUE(Always(seconds(2), [&] { return RunningContainers(k) == before; }))
-      << "containers were not adopted as they were";
-  EXPECT_EQ(HttpGet(StringAt(k.Get("svc web"), "spec.clusterIP"), 80).status, 200);
+      << "containers were not adopted as they were\n"
+      << fmt::format("{}\n", fmt::join(before, "\n"))
+      << fmt::format("now\n{}\n", fmt::join(RunningContainers(k), "\n"));
+  EXPECT_EQ(HttpGet(StringAt(k.Get("svc web"), "spec.clusterIP"), kWebPort).status, 200);
 }
 
 TEST(LifecycleTest, AllComesBackAfterAReboot) {
   Enclave enclave;
   ASSERT_TRUE(enclave.Up());
-  const Kubectl k(enclave, FindKubectls().back());
+  const Kubectl k(enclave, NewestKubectl());
   DeployWeb(k);
   k.Must("create -f -",
          R"({"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"kept"},"data":{"a":"1"}})");
@@ -169,7 +173,7 @@ TEST(LifecycleTest, AllComesBackAfterAReboot) {
   k.Must("rollout status deploy/web --timeout=60s");
   EXPECT_EQ(StringAt(k.Get("cm kept"), "data.a"), "1");
   EXPECT_EQ(StringAt(k.Get("svc web"), "spec.clusterIP"), address) << "Services keep their address";
-  EXPECT_TRUE(Eventually(seconds(20), [&] { return HttpGet(address, 80).status == 200; }));
+  EXPECT_TRUE(Eventually(seconds(20), [&] { return HttpGet(address, kWebPort).status == 200; }));
 }
 
 }  // namespace

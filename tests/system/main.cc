@@ -2,11 +2,14 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <csignal>
 #include <string_view>
+#include <thread>
 
 #include "system/acceptance_rows.h"
+#include "system/enclave_fixture.h"
 #include "system/slow.h"
 
 namespace enclave::system_test {
@@ -28,6 +31,38 @@ void NameKubectls() {
   std::fflush(stdout);
 }
 
+// A test run that is interrupted leaves nothing behind. The signals are taken by a thread, which
+// may do what a handler may not; programs that are started get none of this.
+class Interruption {
+ public:
+  Interruption() {
+    sigemptyset(&signals_);
+    for (const int signal : {SIGTERM, SIGINT, SIGHUP, kNoMore}) sigaddset(&signals_, signal);
+    ::pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+    thread_ = std::thread([this] { Wait(); });
+  }
+  ~Interruption() {
+    ::pthread_kill(thread_.native_handle(), kNoMore);
+    thread_.join();
+  }
+  Interruption(const Interruption&) = delete;
+  Interruption& operator=(const Interruption&) = delete;
+
+ private:
+  static constexpr int kNoMore = SIGUSR2;
+
+  void Wait() {
+    int signal = 0;
+    ::sigwait(&signals_, &signal);
+    if (signal == kNoMore) return;
+    EndEverything();
+    ::_exit(128 + signal);
+  }
+
+  sigset_t signals_{};
+  std::thread thread_;
+};
+
 }  // namespace
 }  // namespace enclave::system_test
 
@@ -37,6 +72,7 @@ int main(int argc, char** argv) {
   for (int i = 1; i < argc; ++i)
     if (std::string_view(argv[i]) == "--slow") SetSlow();
   std::signal(SIGPIPE, SIG_IGN);
+  const Interruption interruption;
   // Ten thousand connections at once want as many descriptors.
   rlimit files{};
   ::getrlimit(RLIMIT_NOFILE, &files);
