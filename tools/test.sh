@@ -162,7 +162,7 @@ fi
 
 stage 'build with the address and undefined-behaviour sanitizers, tests and fuzzers'
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1} UBSAN_OPTIONS=print_stacktrace=1
-if build fuzz enclave_checks; then
+if build fuzz enclave_checks enclave_programs; then
   stage 'unit tests and house rules'
   mapfile -t programs < <(find build/fuzz -name '*_test' -type f -perm -u+x ! -name enclave_system_test ! -name enclave_sim_test | sort)
   unit .asan "${programs[@]}"
@@ -200,14 +200,12 @@ if build tsan "${threaded[@]}"; then
 fi
 
 stage 'build of the program'
-if build release enclave enclave-shim enclave-testweb enclave_sim_test enclave_system_test enclave_programs; then
-  stage 'simulation'
-  mapfile -t programs < <(find build/release/sim -name '*_test' -type f -perm -u+x | sort)
-  unit .release "${programs[@]}"
-  if [[ $slow ]]; then check simulation-million build/release/sim/enclave_sim_run --steps 1000000; fi
-
-  # The system tests wait more than they compute, so clang-tidy runs beside them.
-  stage 'the whole, with kubectl; clang-tidy beside it'
+if build release enclave enclave-shim enclave-testweb enclave_sim_test enclave_system_test ${slow:+enclave_sim_run}; then
+  # The system tests wait more than they compute, so the simulation and clang-tidy run beside them.
+  stage 'the whole, with kubectl; simulation and clang-tidy beside it'
+  rm -f "$logs/enclave_sim_test.exit"
+  { renice -n 10 "$BASHPID" >/dev/null; gtest enclave_sim_test build/release/sim/enclave_sim_test; } &
+  simulation=$!
   if [[ -z $filter ]]; then
     nice -n 15 tools/tidy.sh >"$logs/tidy.log" 2>&1 9>&- &
     tidy=$!
@@ -239,6 +237,9 @@ if build release enclave enclave-shim enclave-testweb enclave_sim_test enclave_s
   grep -ah '^enclave tests: ' "$logs/${names[0]}.log"
   grep -ah "^enclave tests: [0-9]" "$logs"/enclave_system_test.?.log
   for name in "${names[@]}"; do tally "$name"; done
+  wait "$simulation"
+  tally enclave_sim_test
+  if [[ $slow ]]; then check simulation-million build/release/sim/enclave_sim_run --steps 1000000; fi
   if [[ -n ${tidy:-} ]]; then
     stage 'clang-tidy, the rest'
     if wait "$tidy"; then pass; else tail -n 80 "$logs/tidy.log"; fail tidy; fi
