@@ -60,6 +60,10 @@ ServiceView ViewService(const kube::Object& service, const std::vector<kube::Obj
   bool alias = kube::StringAt(json, "spec.type") == "ExternalName";
   if (!view.headless && !alias) view.cluster_ip = cluster_ip;
   view.client_affinity = kube::StringAt(json, "spec.sessionAffinity") == "ClientIP";
+  for (const Json& ingress : kube::At(json, "status.loadBalancer.ingress")) {
+    const std::string& ip = kube::StringAt(ingress, "ip");
+    if (!ip.empty()) view.ingress_ips.push_back(ip);
+  }
   bool publish_all = kube::BoolAt(json, "spec.publishNotReadyAddresses");
 
   auto ready = [&](const Json& conditions) {

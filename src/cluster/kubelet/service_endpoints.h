@@ -30,6 +30,7 @@ struct ServiceView {
   bool headless = false;
   bool client_affinity = false;
   std::vector<ServicePort> tcp_ports;
+  std::vector<std::string> ingress_ips;    // the addresses of its load balancer
   std::vector<EndpointAddress> addresses;  // all of them, without ports; for names of headless ones
 };
 

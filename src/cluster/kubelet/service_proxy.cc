@@ -1,5 +1,6 @@
 #include "cluster/kubelet/service_proxy.h"
 
+#include <algorithm>
 #include <compare>
 #include <map>
 #include <set>
@@ -81,9 +82,14 @@ struct ServiceProxy::Impl : std::enable_shared_from_this<ServiceProxy::Impl> {
       if (!view.cluster_ip.empty()) {
         Apply(name, {view.cluster_ip, port.port}, port, view.client_affinity, present, wanted);
       }
-      if (port.node_port > 0 && !options.node_address.empty()) {
+      if (options.node_address.empty()) continue;
+      if (port.node_port > 0) {
         Apply(name, {options.node_address, port.node_port}, port, view.client_affinity, present,
               wanted);
+      }
+      // The node is the load balancer.
+      if (std::ranges::find(view.ingress_ips, options.node_address) != view.ingress_ips.end()) {
+        Apply(name, {options.node_address, port.port}, port, view.client_affinity, present, wanted);
       }
     }
     std::erase_if(present, [&](const auto& item) { return !wanted.contains(item.first); });

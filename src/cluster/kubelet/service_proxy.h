@@ -21,7 +21,8 @@
 namespace enclave::cluster {
 
 struct ServiceProxyOptions {
-  std::string node_address;  // node ports are listened on there; empty: not at all
+  // Node ports and load balancers are listened on there; empty: not at all.
+  std::string node_address;
   std::size_t max_connections = 16'384;
 };
 

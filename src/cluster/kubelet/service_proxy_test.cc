@@ -369,6 +369,26 @@ TEST_F(ServiceProxyTest, FollowsServicesAndSlices) {
   EXPECT_EQ(fd, -1);
 }
 
+TEST_F(ServiceProxyTest, TheNodeAnswersForNodePortsAndLoadBalancers) {
+  const std::string node = TestAddress(4);
+  const std::string back = TestAddress(3);
+  TestServer server(back, 9000, "served");
+  OnLoop(loop_, [&] {
+    proxy_ = std::make_unique<ServiceProxy>(*informers_, data_loop_,
+                                            ServiceProxyOptions{.node_address = node});
+  });
+  Json service = Service("web", TestAddress(2), {{{"port", 9001}, {"nodePort", 30090}}});
+  service["status"]["loadBalancer"]["ingress"] = Json::array({{{"ip", node}}});
+  Create(kube::kService, service);
+  Create(kube::kEndpointSlice, Slice("web", Json::array({Endpoint(back, true)}), 9000));
+  for (const std::uint16_t port : {std::uint16_t{30090}, std::uint16_t{9001}}) {
+    int fd = -1;
+    Eventually([&] { return (fd = Connect(node, port)) >= 0; });
+    ASSERT_GE(fd, 0) << port;
+    EXPECT_THAT(Talk(fd, "GET / HTTP/1.1\r\nConnection: close\r\n\r\n"), HasSubstr("served test"));
+  }
+}
+
 TEST_F(ServiceProxyTest, APortThatNeedsPrivilegeIsToldOnTheService) {
   int first_free = 0;
   std::ifstream("/proc/sys/net/ipv4/ip_unprivileged_port_start") >> first_free;
