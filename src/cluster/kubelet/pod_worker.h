@@ -1,27 +1,20 @@
 // One pod on this node, from its binding until nothing of it is left.
 //
-//                 | object changed    | container ended    | its time comes   | deletion asked,  |
-//                 object |                   |                    |                  | deadline
-//                 passed  | vanished
-//   preparing     | look again        | -                  | address, volumes | -> stopping      |
-//   -> stopping,
-//                 |                   |                    | -> initializing  |                  |
-//                 no grace
-//   initializing  | look again        | next one; restart; | a back-off is    | -> stopping      |
-//   as above
-//                 |                   | failed -> finished | over             |                  |
-//                 |                   | all -> running     |                  |                  |
-//   running       | volumes; restart  | restart; the last  | a back-off is    | -> stopping      |
-//   as above
-//                 | changed image     | one -> finished    | over             |                  |
-//   stopping      | shorter grace     | last one: finished | SIGKILL          | shorter grace    |
-//   no grace
-//                 |                   | (deadline) or gone |                  |                  |
-//   finished      | -                 | -                  | -                | -> gone          |
-//   -> gone gone          | -                 | -                  | repeat deletion  | - | the
-//   kubelet
-//                 |                   |                    |                  |                  |
-//                 forgets it
+//              | object       | container ended    | its time comes   | deletion asked, | object
+//              | changed      |                    |                  | deadline over   | vanished
+// preparing    | look again   | -                  | address, volumes | -> stopping     | stopping
+//              |              |                    | -> initializing  |                 |
+// initializing | look again   | next one; restart; | a back-off is    | -> stopping     | as above
+//              |              | failed -> finished | over             |                 |
+//              |              | all -> running     |                  |                 |
+// running      | volumes;     | restart; the last  | a back-off is    | -> stopping     | as above
+//              | a new image: | one -> finished    | over             |                 |
+//              | restart      |                    |                  |                 |
+// stopping     | shorter      | the last one:      | SIGKILL          | shorter grace   | no grace
+//              | grace        | finished (late)    |                  |                 |
+//              |              | or gone            |                  |                 |
+// finished     | -            | -                  | -                | -> gone         | -> gone
+// gone         | -            | -                  | repeat deletion  | -               | forgotten
 //
 // `preparing`, `initializing` and `running` are not stored: every event leads to one look at the
 // pod (Sync), which starts, stops and reports what differs from what should be. So a worker that is
