@@ -1,21 +1,23 @@
 #!/usr/bin/env bash
-# Installs what tools/packages.txt lists and this machine lacks; silent when nothing is missing.
-# Never removes a package. Exits 1, saying what is in the way, when it cannot do its work.
+# tools/install_packages.sh [test]: installs what tools/packages.txt lists and this machine lacks, with `test` its
+# section [test]; silent when nothing is missing. Never removes a package. Exits 1, saying what is in the way, when
+# it cannot do its work.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 say() { printf 'enclave: %s\n' "$*" >&2; }
 fail() { say "$@"; exit 1; }
 
-missing=()
+wanted=${1:-} section='' missing=()
 while read -r package unless command; do
   [[ -z $package || $package == \#* ]] && continue
+  [[ $package == \[* ]] && { section=${package//[\[\]]/}; continue; }
+  [[ $section == "$wanted" ]] || continue
   [[ $unless == unless ]] && command -v "$command" >/dev/null && continue
   status=$(dpkg-query -W -f='${db:Status-Abbrev}' "$package" 2>/dev/null || true)
   [[ $status == ii* ]] || missing+=("$package")
 done <tools/packages.txt
 ((${#missing[@]})) || exit 0
-[[ ${1:-} == --list ]] && { printf '%s\n' "${missing[@]}"; exit 0; }
 
 system=$(. /etc/os-release 2>/dev/null && printf '%s' "${ID:-}-${VERSION_ID:-}" || true)
 [[ $system == debian-12 ]] || fail "these packages are missing: ${missing[*]}

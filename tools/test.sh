@@ -154,6 +154,9 @@ trap interrupted INT TERM
 main() {
 stage 'packages'
 tools/install_packages.sh 9>&- || { fail 'installing packages'; finish; }
+# What only later stages need is installed beside the first build.
+tools/install_packages.sh test 9>&- &
+installing=$!
 
 if [[ -z $filter ]]; then
   stage 'format'
@@ -162,7 +165,10 @@ fi
 
 stage 'build with the address and undefined-behaviour sanitizers, tests and fuzzers'
 export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_stack_use_after_return=1} UBSAN_OPTIONS=print_stacktrace=1
-if build fuzz enclave_checks enclave_programs; then
+build fuzz enclave_checks enclave_programs
+built=$?
+wait "$installing" || { fail 'installing packages'; finish; }
+if ((built == 0)); then
   stage 'unit tests and house rules'
   mapfile -t programs < <(find build/fuzz -name '*_test' -type f -perm -u+x ! -name enclave_system_test ! -name enclave_sim_test | sort)
   unit .asan "${programs[@]}"
