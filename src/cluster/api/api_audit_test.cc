@@ -20,8 +20,9 @@ class ApiAuditTest : public testing::Test {
   }
 
   Json Do(const std::string& method, const std::string& target, const Json& body,
-          const std::string& type = "application/json") {
+          const std::string& type = "application/json", net::Headers headers = {}) {
     net::ClientRequest request{.method = method, .target = target, .body = body.dump()};
+    request.headers = std::move(headers);
     request.headers["Content-Type"] = type;
     const auto response = client->SendAndWait(std::move(request));
     EXPECT_TRUE(response.has_value());
@@ -59,6 +60,17 @@ TEST_F(ApiAuditTest, ACreateNamesWhatItMade) {
   EXPECT_EQ(lines[1].at("uid"), made.at("metadata").at("uid"));
   EXPECT_EQ(lines[2].at("name"), "Bad_Name");
   EXPECT_EQ(lines[2].at("code"), 422);
+}
+
+TEST_F(ApiAuditTest, TheTraceOfARequestIsKeptWithWhatItMade) {
+  const std::string trace = "0af7651916cd43dd8448eb211c80319c";
+  const Json made = Do("POST", kMaps, {{"metadata", {{"name", "a"}}}}, "application/json",
+                       {{"X-B3-TraceId", trace}, {"X-B3-SpanId", "b7ad6b7169203331"}});
+  EXPECT_EQ(kube::At(made, "metadata.annotations"), (Json{{"enclave.dev/trace-id", trace}}));
+  const auto lines = Lines();
+  ASSERT_EQ(lines.size(), 2u);
+  EXPECT_FALSE(lines[0].contains("traceId"));
+  EXPECT_EQ(lines[1].at("traceId"), trace);
 }
 
 TEST_F(ApiAuditTest, WhatChangedNothingIsNoMutation) {

@@ -8,6 +8,7 @@
 #include "cluster/api/exchange.h"
 #include "cluster/api/kube_state_metrics.h"
 #include "cluster/api/plain_handler.h"
+#include "trace/trace_context.h"
 
 namespace enclave::cluster {
 namespace asio = boost::asio;
@@ -200,7 +201,8 @@ asio::awaitable<void> ApiServer::Handle(net::Request& request, net::ResponseWrit
   const base::WallTime received_at = clock.WallNow();
   const base::MonoTime start = clock.Now();
   CodeRecorder recorder(writer);
-  Exchange exchange{request, recorder, {}, {}, TraceIdOf(request.headers)};
+  const auto trace = trace::Extract(request.headers);
+  Exchange exchange{request, recorder, {}, {}, trace ? trace->trace_id.ToString() : ""};
   bool long_running = false;
   const AtEnd finish(
       [&] { Finish(exchange, request, received_at, start, recorder.code(), long_running); });

@@ -53,25 +53,6 @@ Json ToJson(const AuditEntry& entry) {
   return line;
 }
 
-// `text` as a trace id of 32 lower-case hex digits, not all zero; else empty.
-std::string NormalTraceId(std::string_view text) {
-  if (text.size() != 32 && text.size() != 16) return {};
-  std::string id(32 - text.size(), '0');
-  for (const char c : text) {
-    const bool digit = c >= '0' && c <= '9';
-    const bool lower = c >= 'a' && c <= 'f';
-    const bool upper = c >= 'A' && c <= 'F';
-    if (!digit && !lower && !upper) return {};
-    id += upper ? static_cast<char>(c - 'A' + 'a') : c;
-  }
-  return id.find_first_not_of('0') == std::string::npos ? std::string() : id;
-}
-
-std::string_view Header(const net::Headers& headers, std::string_view name) {
-  const auto found = headers.find(name);
-  return found == headers.end() ? std::string_view() : std::string_view(found->second);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<AuditLog>> AuditLog::Open(const std::string& path, std::int64_t max_bytes,
@@ -129,17 +110,6 @@ void AuditLog::Record(const AuditEntry& entry) {
 std::int64_t AuditLog::lost() const {
   std::lock_guard lock(mutex_);
   return lost_;
-}
-
-std::string TraceIdOf(const net::Headers& headers) {
-  // version "-" trace-id "-" parent-id "-" flags
-  if (const std::string_view parent = Header(headers, "traceparent");
-      parent.size() >= 55 && parent[2] == '-' && parent[35] == '-') {
-    if (std::string id = NormalTraceId(parent.substr(3, 32)); !id.empty()) return id;
-  }
-  if (std::string id = NormalTraceId(Header(headers, "X-B3-TraceId")); !id.empty()) return id;
-  const std::string_view single = Header(headers, "b3");
-  return NormalTraceId(single.substr(0, single.find('-')));
 }
 
 }  // namespace enclave::cluster

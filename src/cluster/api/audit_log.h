@@ -17,7 +17,6 @@
 #include "base/executor.h"
 #include "base/result.h"
 #include "cluster/api/resource.h"
-#include "net/http.h"
 
 namespace enclave::cluster {
 
@@ -65,10 +64,5 @@ class AuditLog {
   std::int64_t bytes_ = 0;  // guarded by mutex_
   std::int64_t lost_ = 0;   // guarded by mutex_
 };
-
-// The trace a request belongs to, as 32 lower-case hex digits, from `traceparent` (W3C Trace
-// Context), `X-B3-TraceId` or `b3` (B3 propagation; 16-digit ids are padded on the left). Empty
-// without a valid one.
-std::string TraceIdOf(const net::Headers& headers);
 
 }  // namespace enclave::cluster

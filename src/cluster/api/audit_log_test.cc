@@ -76,20 +76,5 @@ TEST_F(AuditLogTest, RotationBoundsTheFilesAndKeepsTheNewestLines) {
   EXPECT_EQ((*log)->lost(), 0);
 }
 
-TEST(TraceIdTest, IsReadFromEachForm) {
-  const std::string id = "0af7651916cd43dd8448eb211c80319c";
-  EXPECT_EQ(TraceIdOf({{"traceparent", "00-" + id + "-b7ad6b7169203331-01"}}), id);
-  EXPECT_EQ(TraceIdOf({{"x-b3-traceid", "0AF7651916CD43DD8448EB211C80319C"}}), id);
-  EXPECT_EQ(TraceIdOf({{"X-B3-TraceId", "8448eb211c80319c"}}), "00000000000000008448eb211c80319c");
-  EXPECT_EQ(TraceIdOf({{"b3", id + "-e457b5a2e4d86bd1-1"}}), id);
-}
-
-TEST(TraceIdTest, NothingValidIsNothing) {
-  EXPECT_EQ(TraceIdOf({}), "");
-  EXPECT_EQ(TraceIdOf({{"traceparent", "00-zz"}}), "");
-  EXPECT_EQ(TraceIdOf({{"b3", "0"}}), "");
-  EXPECT_EQ(TraceIdOf({{"X-B3-TraceId", "00000000000000000000000000000000"}}), "");
-}
-
 }  // namespace
 }  // namespace enclave::cluster
