@@ -11,7 +11,7 @@ add_library(enclave_options INTERFACE)
 target_include_directories(enclave_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
 target_compile_options(enclave_options INTERFACE
   -Wall -Wextra -Wconversion -Werror -Wthread-safety -Wno-missing-field-initializers
-  -fno-omit-frame-pointer)
+  -fno-omit-frame-pointer -pthread)
 # Boost 1.81 and Asio are system headers: their warnings are not ours.
 target_compile_definitions(enclave_options INTERFACE
   BOOST_ASIO_NO_DEPRECATED BOOST_ASIO_HAS_CO_AWAIT=1)
