@@ -50,6 +50,13 @@ void Print(const Report& report, double wall_seconds, std::uint64_t runs, bool j
   fmt::print("seed {}: {}\n", report.seed, *report.failure);
 }
 
+// A line on stderr now and then: a million steps take the better part of an hour.
+void ShowProgress(const Report& total, std::uint64_t steps, std::chrono::duration<double> wall) {
+  const double rate = static_cast<double>(total.steps) / wall.count();
+  fmt::print(stderr, "{} of {} steps, {:.0f} steps/s, {:.0f} min left\n", total.steps, steps, rate,
+             static_cast<double>(steps - total.steps) / rate / 60);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -79,6 +86,7 @@ int main(int argc, char** argv) {
   const auto started = enclave::base::SystemClock().Now();
   Report total;
   std::uint64_t done = 0;
+  std::uint64_t shown = 0;
   while (total.steps < steps && !total.failure) {
     const Report report = enclave::sim::RunSimulation(seed + done, run_length);
     ++done;
@@ -91,6 +99,11 @@ int main(int argc, char** argv) {
     total.virtual_time += report.virtual_time;
     total.failure = report.failure;
     total.last_steps = report.last_steps;
+    if (constexpr std::uint64_t kBetweenLines = 20'000;
+        total.steps < steps && total.steps - shown >= kBetweenLines) {
+      shown = total.steps;
+      ShowProgress(total, steps, enclave::base::SystemClock().Now() - started);
+    }
   }
   const std::chrono::duration<double> wall = enclave::base::SystemClock().Now() - started;
   Print(total, wall.count(), done, output == "json");
