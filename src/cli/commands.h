@@ -13,13 +13,14 @@ namespace enclave::cli {
 
 struct UpOptions {
   std::string state;
+  bool bare = false;  // the cluster alone, without observatory, boutique and load
   bool wait = false;  // until every pod of every Deployment is Ready
   std::chrono::seconds timeout{120};
   std::uint16_t port = 0;  // of the API server; 0: the one it had before, else 6443
   OutputFormat output = OutputFormat::kText;
 };
-// Starts the enclave of a state directory in the background, and returns once its node is Ready;
-// nothing to do when it runs.
+// Starts the enclave of a state directory in the background, and returns once its node is Ready and
+// the laboratory's manifests are applied; what runs already goes on running.
 int Up(const UpOptions& options);
 
 struct DownOptions {

@@ -10,7 +10,7 @@ using enclave::cli::OutputFormat;
 constexpr const char* kExamples = R"(Examples:
   enclave up --wait                     start the enclave of this user and wait until all is Ready
   enclave kubectl get pods -A           ask it with the real kubectl
-  enclave up --state /tmp/second        a second enclave beside it
+  enclave up --bare --state /tmp/second an empty cluster beside it
   enclave status -o json                what runs where, for programs
   enclave down                          end it; `enclave up` brings everything back
   enclave test                          every check and test (from a checkout)
@@ -55,6 +55,8 @@ int main(int argc, char** argv) {
   AddOutput(up_command, &up.output);
   long long up_timeout_s = up.timeout.count();
   up_command->add_flag("--wait", up.wait, "Return once every pod of every Deployment is Ready");
+  up_command->add_flag("--bare", up.bare,
+                       "The cluster alone, without observatory, boutique and load");
   up_command->add_option("--timeout", up_timeout_s, "Seconds to wait")->check(CLI::PositiveNumber);
   AddPort(up_command, &up.port);
   up_command->footer("Example:\n  enclave up --wait --timeout 60\n");
