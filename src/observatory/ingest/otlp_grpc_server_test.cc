@@ -63,7 +63,7 @@ class OtlpGrpcServerTest : public testing::Test {
   }
 
   RecordingSink sink_;
-  base::SimulatedExecutor clock_{1};
+  base::SimulatedExecutor clock_;
   Receiver receiver_{sink_,
                      {.max_body_bytes = 1 << 20,
                       .max_in_flight_bytes = 64 << 20,

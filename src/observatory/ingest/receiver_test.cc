@@ -70,7 +70,7 @@ class ReceiverTest : public testing::Test {
   const ProtocolStats& Stats(Protocol protocol) { return receiver_.stats().of(protocol); }
 
   RecordingSink sink_;
-  base::SimulatedExecutor clock_{1};
+  base::SimulatedExecutor clock_;
   Receiver receiver_{sink_,
                      {.max_body_bytes = 1 << 20,
                       .max_in_flight_bytes = 64 << 20,
