@@ -26,7 +26,7 @@ struct TemplateOperand {
   double number = 0;
   bool integer = false;  // a number written without point or exponent
   bool truth = false;
-  std::vector<TemplatePipeline> paren{};  // one
+  std::vector<TemplatePipeline> paren;  // one
   std::vector<std::string> fields{};      // .Labels.job
 };
 

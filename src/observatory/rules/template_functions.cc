@@ -107,8 +107,10 @@ base::Result<TemplateValue> SortByLabel(const Args& args) {
   if (list == nullptr) return WrongUse("sortByLabel is of what a query gives");
   TemplateList sorted = *list;
   const std::string name = ToText(args[0]);
-  std::ranges::stable_sort(sorted, {}, [&](const VectorSample& sample) {
-    return std::string(sample.labels.Get(name));
+  std::ranges::sort(sorted, [&](const VectorSample& a, const VectorSample& b) {
+    const auto key_a = a.labels.Get(name);
+    const auto key_b = b.labels.Get(name);
+    return key_a != key_b ? key_a < key_b : a.labels < b.labels;
   });
   return TemplateValue{std::move(sorted)};
 }
