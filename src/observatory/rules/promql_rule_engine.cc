@@ -30,9 +30,9 @@ base::Result<std::vector<VectorSample>> PromqlRuleEngine::Query(std::string_view
     samples.push_back({{}, scalar->value});
     return samples;
   }
-  return base::Fail(base::ErrorKind::kUnprocessable,
-                    fmt::format("a rule needs a vector or a scalar, and this gives a {}",
-                                result.type()));
+  return base::Fail(
+      base::ErrorKind::kUnprocessable,
+      fmt::format("a rule needs a vector or a scalar, and this gives a {}", result.type()));
 }
 
 }  // namespace enclave::observatory::rules

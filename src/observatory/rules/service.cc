@@ -73,9 +73,8 @@ base::Result<Loaded> Service::Impl::Load() const {
   if (options.config_file.empty()) return loaded;
   std::ifstream file(options.config_file, std::ios::binary);
   if (!file) {
-    return base::Fail(
-        base::ErrorKind::kNotFound,
-        fmt::format("cannot open the configuration {}", base::Quote(options.config_file)));
+    return base::Fail(base::ErrorKind::kNotFound, fmt::format("cannot open the configuration {}",
+                                                              base::Quote(options.config_file)));
   }
   loaded.text.resize(kMaxConfigBytes + 1);
   file.read(loaded.text.data(), static_cast<std::streamsize>(loaded.text.size()));
@@ -86,8 +85,7 @@ base::Result<Loaded> Service::Impl::Load() const {
   const std::size_t slash = options.config_file.rfind('/');
   const std::string directory =
       slash == std::string::npos ? "." : options.config_file.substr(0, slash);
-  ASSIGN_OR_RETURN(loaded.config,
-                   ParseRulesConfig(loaded.text, options.config_file, directory));
+  ASSIGN_OR_RETURN(loaded.config, ParseRulesConfig(loaded.text, options.config_file, directory));
   ASSIGN_OR_RETURN(loaded.groups,
                    LoadRuleFiles(loaded.config.rule_files, engine, loaded.config.defaults));
   loaded.fingerprint = loaded.text;
@@ -109,8 +107,8 @@ void Service::Impl::Use(Loaded loaded) {
                                                              shared->config.alertmanagers);
       webhooks.clear();
       for (const WebhookConfig& webhook : shared->config.webhooks) {
-        webhooks.push_back(std::make_unique<WebhookNotifier>(loop, poster, random, webhook,
-                                                             options.external_url));
+        webhooks.push_back(
+            std::make_unique<WebhookNotifier>(loop, poster, random, webhook, options.external_url));
       }
     }
     if (first) {
@@ -161,9 +159,8 @@ base::Result<std::unique_ptr<Service>> Service::Start(ServiceOptions options, Ru
                                                       base::Random& random) {
   auto impl = std::make_unique<Impl>(std::move(options), engine, sink, source, random);
   ASSIGN_OR_RETURN(Loaded loaded, impl->Load());
-  impl->workers =
-      std::make_unique<telemetry::ThreadWorkers>("rules-work", impl->options.workers,
-                                                 kMaxQueuedWork);
+  impl->workers = std::make_unique<telemetry::ThreadWorkers>("rules-work", impl->options.workers,
+                                                             kMaxQueuedWork);
   impl->Use(std::move(loaded));
   if (!impl->options.config_file.empty()) {
     impl->loop.After(impl->options.reload_interval, [raw = impl.get()] { raw->WatchFiles(); });

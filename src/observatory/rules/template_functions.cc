@@ -31,8 +31,7 @@ std::optional<double> AsNumber(const TemplateValue& value) {
     double number = 0;
     std::string_view digits = *text;
     if (digits.starts_with('+')) digits.remove_prefix(1);
-    const auto [end, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
     if (error == std::errc() && end == digits.data() + digits.size()) return number;
   }
   return std::nullopt;
@@ -155,8 +154,7 @@ base::Result<TemplateValue> ReplaceAll(const Args& args) {
 }
 
 base::Result<TemplateValue> ParseDuration(const Args& args) {
-  ASSIGN_OR_RETURN(const base::Duration duration,
-                   telemetry::ParseConfigDuration(ToText(args[0])));
+  ASSIGN_OR_RETURN(const base::Duration duration, telemetry::ParseConfigDuration(ToText(args[0])));
   return TemplateValue{std::chrono::duration<double>(duration).count()};
 }
 

@@ -11,8 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace enclave;
   using namespace enclave::observatory::rules;
   if (size == 0 || size > 4 << 10) return 0;
-  const auto parsed =
-      Template::Parse({reinterpret_cast<const char*>(data) + 1, size - 1});
+  const auto parsed = Template::Parse({reinterpret_cast<const char*>(data) + 1, size - 1});
   if (!parsed) return 0;
   TemplateData context;
   context.labels = {{"job", "web"}, {"instance", "web:80"}};

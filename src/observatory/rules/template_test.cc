@@ -24,7 +24,8 @@ std::string Expand(std::string_view text, double value = 0.5) {
     if (expression == "bad") {
       return base::Fail(base::ErrorKind::kInvalidArgument, "does not parse");
     }
-    return std::vector<VectorSample>{{{{"a", "x"}, {"b", "2"}}, 11}, {{{"a", "y"}, {"b", "1"}}, 21}};
+    return std::vector<VectorSample>{{{{"a", "x"}, {"b", "2"}}, 11},
+                                     {{{"a", "y"}, {"b", "1"}}, 21}};
   };
   auto expanded = parsed->Expand(data);
   return expanded ? *expanded : "error: " + expanded.error().message();
@@ -63,12 +64,14 @@ TEST(TemplateTest, WhatAlertsUse) {
       {"{{ $x := 5 }}{{ if true }}{{ $x = 6 }}{{ end }}{{ $x }}", "6"},
       {"a {{- /* gone */ -}} b {{- \" c\" }}", "ab c"},
       {"{{ (query \"q\" | first).Value }} {{ (index (query \"q\") 1).Labels.a }}", "11 y"},
-      {"{{ reReplaceAll \"(.*):\\\\d+\" \"$1\" $labels.instance }} {{ stripPort $labels.instance }}",
+      {"{{ reReplaceAll \"(.*):\\\\d+\" \"$1\" $labels.instance }} {{ stripPort $labels.instance "
+       "}}",
        "web-1 web-1"},
       {"{{ if match \"^w\" $labels.job }}m{{ end }} {{ len (query \"q\") }}", "m 2"},
       {"{{ $labels }}", "map[instance:web-1:8080 job:web]"},
-      {"{{ query \"none\" | first }}", "error: template: first: first() called on a vector with no"
-                                       " elements"},
+      {"{{ query \"none\" | first }}",
+       "error: template: first: first() called on a vector with no"
+       " elements"},
   };
   for (const auto& [text, expected] : cases) EXPECT_EQ(Expand(text), expected) << text;
   EXPECT_THAT(Expand("{{ query \"bad\" }}"), HasSubstr("does not parse"));
