@@ -188,8 +188,8 @@ net::Response PrometheusApi::QueryRange(const Call& call) {
   auto end = TimeParameter(parameters, "end", 0);
   if (!end) return std::move(end).error();
   if (*end < *start)
-    return InvalidParameter("end", {ErrorKind::kInvalidArgument,
-                                    "end timestamp must not be before start time"});
+    return InvalidParameter(
+        "end", {ErrorKind::kInvalidArgument, "end timestamp must not be before start time"});
   const auto step = ParsePrometheusDuration(parameters.Get("step"));
   if (!step) return InvalidParameter("step", step.error());
   if (*step <= 0)
@@ -205,9 +205,9 @@ net::Response PrometheusApi::QueryRange(const Call& call) {
   auto own = OwnOptions(parameters, engine_.options());
   if (!own) return std::move(own).error();
   const std::string query = parameters.Get("query");
-  auto result = *own ? promql::Engine(metrics_, **own, clock_)
-                           .Range(query, *start, *end, *step, call.stop)
-                     : engine_.Range(query, *start, *end, *step, call.stop);
+  auto result =
+      *own ? promql::Engine(metrics_, **own, clock_).Range(query, *start, *end, *step, call.stop)
+           : engine_.Range(query, *start, *end, *step, call.stop);
   if (!result) return QueryError(result.error());
   return ResultReply(std::move(*result), *limit);
 }
@@ -222,8 +222,8 @@ net::Response PrometheusApi::Series(const Call& call) {
   auto matchers = MatchParameter(parameters);
   if (!matchers) return std::move(matchers).error();
   // One more than is shown tells whether there are more.
-  auto series =
-      metrics_.Series(*matchers, *range, *limit == 0 ? kMostSeries : std::min(*limit, kMostSeries) + 1);
+  auto series = metrics_.Series(*matchers, *range,
+                                *limit == 0 ? kMostSeries : std::min(*limit, kMostSeries) + 1);
   if (!series) return PrometheusError(series.error());
   std::ranges::sort(*series);
   SuccessReply reply;
@@ -359,8 +359,7 @@ net::Response PrometheusApi::ParseQuery(const Call& call) {
 
 net::Response PrometheusApi::Federate(const Call& call) {
   const Parameters parameters = Parameters::Of(call.request);
-  if (parameters.All("match[]").empty())
-    return PlainText(400, "no match[] parameter provided\n");
+  if (parameters.All("match[]").empty()) return PlainText(400, "no match[] parameter provided\n");
   auto matchers = MatchParameter(parameters);
   if (!matchers) return std::move(matchers).error();
   const std::int64_t now = NowMs(clock_);
@@ -379,8 +378,7 @@ net::Response PrometheusApi::Federate(const Call& call) {
     }
   }
   std::ranges::sort(last, {}, &std::pair<Labels, Sample>::first);
-  const auto [first, end] =
-      std::ranges::unique(last, {}, &std::pair<Labels, Sample>::first);
+  const auto [first, end] = std::ranges::unique(last, {}, &std::pair<Labels, Sample>::first);
   last.erase(first, end);
   std::string page;
   std::string_view name;

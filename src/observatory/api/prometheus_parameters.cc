@@ -45,8 +45,8 @@ OrAnswer<std::int64_t> TimeParameter(const Parameters& parameters, std::string_v
   if (text == "292277025-08-18T07:12:54.999999999Z") return kMaxTimeMs;
   auto time = ParsePrometheusTime(text);
   if (time) return std::clamp(*time, kMinTimeMs, kMaxTimeMs);
-  return std::unexpected(InvalidParameter(
-      name, time.error().While(fmt::format("invalid time value for '{}'", name))));
+  return std::unexpected(
+      InvalidParameter(name, time.error().While(fmt::format("invalid time value for '{}'", name))));
 }
 
 OrAnswer<telemetry::TimeRangeMs> RangeParameter(const Parameters& parameters) {
@@ -63,9 +63,9 @@ OrAnswer<std::vector<telemetry::Matchers>> MatchParameter(const Parameters& para
     auto matchers = promql::ParseSelector(text);
     if (!matchers) return std::unexpected(InvalidParameter("match[]", matchers.error()));
     if (std::ranges::all_of(*matchers, &telemetry::Matcher::MatchesEmpty))
-      return std::unexpected(InvalidParameter(
-          "match[]", {base::ErrorKind::kInvalidArgument,
-                      "match[] must contain at least one non-empty matcher"}));
+      return std::unexpected(
+          InvalidParameter("match[]", {base::ErrorKind::kInvalidArgument,
+                                       "match[] must contain at least one non-empty matcher"}));
     all.push_back(std::move(*matchers));
   }
   return all;

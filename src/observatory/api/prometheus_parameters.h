@@ -1,4 +1,5 @@
-// Parameters that several calls of Prometheus' API share. The unexpected side is the answer to give.
+// Parameters that several calls of Prometheus' API share. The unexpected side is the answer to
+// give.
 #pragma once
 
 #include <expected>

@@ -18,8 +18,8 @@
 namespace enclave::observatory::api {
 namespace {
 
-// Clients switch features on by the version: the language is that of Prometheus 3, the calls of Loki
-// and Tempo those of the versions named here.
+// Clients switch features on by the version: the language is that of Prometheus 3, the calls of
+// Loki and Tempo those of the versions named here.
 constexpr const char* kPrometheusVersion = "3.5.0";
 constexpr const char* kLokiVersion = "3.5.0";
 constexpr const char* kTempoVersion = "2.8.0";
@@ -102,8 +102,7 @@ void StatusApi::AddRoutes(RouteTable* routes) {
   routes->Get(
       "/-/healthy", [](const Call&) { return PlainText(200, "The observatory is healthy.\n"); },
       Lane::kSelf);
-  routes->Get(
-      "/api/v1/status/buildinfo", [this](const Call&) { return BuildInfo(); }, Lane::kSelf);
+  routes->Get("/api/v1/status/buildinfo", [this](const Call&) { return BuildInfo(); }, Lane::kSelf);
   routes->Get(
       "/api/v1/status/runtimeinfo", [this](const Call&) { return RuntimeInfo(); }, Lane::kSelf);
   routes->Get("/api/v1/status/tsdb", [this](const Call& call) { return Cardinality(call); });
@@ -252,8 +251,8 @@ net::Response StatusApi::Cardinality(const Call& call) const {
   SuccessReply reply;
   JsonWriter& json = reply.json();
   json.BeginObject().Key("headStats").BeginObject();
-  json.Key("numSeries").Integer(
-      static_cast<std::int64_t>(options_.series ? options_.series() : series->size()));
+  json.Key("numSeries")
+      .Integer(static_cast<std::int64_t>(options_.series ? options_.series() : series->size()));
   json.Key("numLabelPairs").Integer(static_cast<std::int64_t>(by_pair.size()));
   json.Key("chunkCount")
       .Integer(options_.chunks ? static_cast<std::int64_t>(options_.chunks()) : 0);
@@ -298,7 +297,8 @@ net::Response StatusApi::Home() const {
           "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Observatory</title>\n"
           "<meta name=\"viewport\" content=\"width=device-width\">\n"
           "<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;"
-          "padding:0 1rem;color:#1b2430}}h1{{margin-bottom:0}}a{{color:#0b62c4}}th{{text-align:left;"
+          "padding:0 "
+          "1rem;color:#1b2430}}h1{{margin-bottom:0}}a{{color:#0b62c4}}th{{text-align:left;"
           "padding-right:1rem;font-weight:500}}code{{background:#f0f2f5;padding:.1rem .3rem}}"
           "@media(prefers-color-scheme:dark){{body{{background:#10151c;color:#dfe6ee}}"
           "a{{color:#6fb1ff}}code{{background:#1c2430}}}}</style>\n"

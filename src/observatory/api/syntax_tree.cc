@@ -83,8 +83,9 @@ void WriteSyntaxTree(JsonWriter* json, const promql::Expr& expr) {
       break;
     }
     case promql::ExprKind::kString:
-      json->String("stringLiteral").Key("val").String(
-          promql::As<promql::StringLiteral>(expr).value);
+      json->String("stringLiteral")
+          .Key("val")
+          .String(promql::As<promql::StringLiteral>(expr).value);
       break;
     case promql::ExprKind::kVectorSelector:
       json->String("vectorSelector");
