@@ -104,9 +104,9 @@ base::Result<> ExemplarTable::Recover(const Database& database) {
       return base::Fail(base::ErrorKind::kInternal,
                         "reading the exemplars that are kept: one is damaged; restore the "
                         "directory from a copy, or remove it to begin anew");
-    kept_[GetBe32(key.data() + 1)].push_back(
-        {exemplar.time_ms, exemplar.trace_id ? exemplar.trace_id->high() : 0,
-         exemplar.trace_id ? exemplar.trace_id->low() : 0});
+    kept_[GetBe32(key.data() + 1)].push_back({exemplar.time_ms,
+                                              exemplar.trace_id ? exemplar.trace_id->high() : 0,
+                                              exemplar.trace_id ? exemplar.trace_id->low() : 0});
   }
   if (!at->status().ok())
     return base::Fail(FromRocks(at->status(), "reading the exemplars that are kept"));

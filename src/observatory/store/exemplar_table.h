@@ -5,8 +5,8 @@
 // not there is passed over.
 //
 // Keys: 'e' series (be32) time (be64, the sign bit flipped), and 't' trace (two be64) series time,
-// without a value. An exemplar: eight bytes, its value; byte, 1 when it has a trace, 2 when it has a
-// span; their bits, eight bytes each, of the trace the upper half first; varint, how many labels,
+// without a value. An exemplar: eight bytes, its value; byte, 1 when it has a trace, 2 when it has
+// a span; their bits, eight bytes each, of the trace the upper half first; varint, how many labels,
 // each its name and its value with their lengths.
 //
 // Thread safety: Recover, Add to Forget by one thread at a time, the rest by any.

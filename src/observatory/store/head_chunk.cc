@@ -57,9 +57,7 @@ void HeadChunk::Append(std::int64_t time_ms, double value) {
   const bool integer = IsInteger(value);
   const bool both = integer && IsInteger(last_value_);
   const std::uint64_t difference =
-      both
-          ? ZigZag(static_cast<std::int64_t>(value) - static_cast<std::int64_t>(last_value_))
-          : 0;
+      both ? ZigZag(static_cast<std::int64_t>(value) - static_cast<std::int64_t>(last_value_)) : 0;
   if (more == 0 && both && difference < 0x80) {
     *to++ = static_cast<std::uint8_t>(difference);
   } else {

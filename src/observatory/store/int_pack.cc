@@ -86,8 +86,8 @@ bool UnpackInts(ByteReader& from, std::span<std::int64_t> values) {
       const std::size_t bit = i * width;
       const std::size_t bytes = std::min<std::size_t>(packed.size() - bit / 8, 16);
       std::memcpy(&word, packed.data() + bit / 8, bytes);
-      out[i] = static_cast<std::int64_t>(
-          least + (static_cast<std::uint64_t>(word >> (bit % 8)) & mask));
+      out[i] =
+          static_cast<std::int64_t>(least + (static_cast<std::uint64_t>(word >> (bit % 8)) & mask));
     }
   }
   return from.ok();

@@ -8,6 +8,7 @@
 
 #include "base/quote.h"
 #include "observatory/store/coding.h"
+#include "observatory/store/metric_keys.h"
 
 namespace enclave::observatory::store {
 namespace {
@@ -16,12 +17,6 @@ using base::ErrorKind;
 using base::Fail;
 using telemetry::LabelView;
 using telemetry::Sample;
-
-std::string SeriesKey(SeriesRef ref) {
-  std::string key = "s";
-  PutBe32(key, ref);
-  return key;
-}
 
 // Shown in a message: not more of it than anyone reads.
 std::string Shown(std::string_view text) {
@@ -101,10 +96,9 @@ void MetricStore::Prepare(telemetry::Batch& batch, std::int64_t now_ms, rocksdb:
     PrepareSeries(batch.series[i], hashes_[i], now_ms, write, ours);
   PrepareMetadata(batch, write);
   if (!journal_.empty()) {
-    std::string key;
-    PutBe64(key, next_journal_++);
     const std::string_view bytes = journal_.bytes();
-    write.Put(journal_family_, key, rocksdb::Slice(bytes.data(), bytes.size()));
+    write.Put(journal_family_, JournalKey(next_journal_++),
+              rocksdb::Slice(bytes.data(), bytes.size()));
     pending_.journal_bytes += bytes.size();
   }
   refused.samples += ours.samples;
@@ -175,8 +169,8 @@ void MetricStore::PrepareSeries(telemetry::SeriesWrite& series, LabelHash hash, 
 base::Result<SeriesRef> MetricStore::Resolve(LabelHash hash, const std::vector<LabelView>& labels,
                                              rocksdb::WriteBatch& write) {
   std::vector<LabelView> sorted = labels;
-  std::ranges::stable_sort(sorted, {}, &LabelView::name);
   std::erase_if(sorted, [](const LabelView& label) { return label.value.empty(); });
+  std::ranges::sort(sorted, {}, &LabelView::name);
   const LabelHash canonical = HashLabels(sorted, scratch_);
   // Senders that shuffle labels anew each time must not fill the memory.
   const bool alias = canonical != hash && refs_.size() < 4 * head_.table().size() + 4096;
@@ -221,9 +215,9 @@ void MetricStore::PrepareMetadata(telemetry::Batch& batch, rocksdb::WriteBatch& 
     if (metadata.help.size() > most) metadata.help.resize(most);
     if (metadata.unit.size() > most) metadata.unit.resize(most);
     const auto known = metadata_.find(name);
-    if (known != metadata_.end() ? known->second == metadata
-                                 : metadata_.size() + pending_.metadata.size() >=
-                                       options_.limits.metadata_names)
+    if (known != metadata_.end()
+            ? known->second == metadata
+            : metadata_.size() + pending_.metadata.size() >= options_.limits.metadata_names)
       continue;
     std::string bytes;
     bytes += static_cast<char>(metadata.type);

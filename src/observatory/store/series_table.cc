@@ -98,7 +98,8 @@ telemetry::Labels SeriesTable::LabelsOf(SeriesRef ref) const {
   std::vector<telemetry::Label> labels;
   labels.reserve(series.label_count);
   for (const LabelPair& pair : std::span(series.labels.get(), series.label_count))
-    labels.push_back({std::string(symbols_.Text(pair.name)), std::string(symbols_.Text(pair.value))});
+    labels.push_back(
+        {std::string(symbols_.Text(pair.name)), std::string(symbols_.Text(pair.value))});
   return telemetry::Labels::From(std::move(labels));
 }
 

@@ -85,8 +85,9 @@ class SeriesTable {
   // Visits all names.
   void Names(const std::function<void(std::string_view name)>& visit) const;
   // Visits the labels of one series.
-  void LabelsOf(SeriesRef ref,
-                const std::function<void(std::string_view name, std::string_view value)>& visit) const;
+  void LabelsOf(
+      SeriesRef ref,
+      const std::function<void(std::string_view name, std::string_view value)>& visit) const;
 
  private:
   static constexpr SeriesRef kBlock = 1024;
