@@ -12,7 +12,7 @@ namespace {
 constexpr std::int64_t kGreatestInteger = 1LL << 53;
 constexpr std::size_t kMostSampleBytes = 1 + 10 + 10;
 
-enum ValueKind : std::uint8_t { kSame, kDifference, kXor, kInteger };
+enum HeadValueKind : std::uint8_t { kSame, kDifference, kXor, kInteger };
 
 }  // namespace
 

@@ -36,8 +36,7 @@ std::string CompressLogBytes(std::string_view bytes, int level) {
 
 base::Result<std::string> DecompressLogBytes(std::string_view packed, std::uint64_t bytes) {
   // A frame says how much it holds: a length that lies is found before memory is taken for it.
-  if (bytes > kMostUnpackedBytes ||
-      ZSTD_getFrameContentSize(packed.data(), packed.size()) != bytes)
+  if (bytes > kMostUnpackedBytes || ZSTD_getFrameContentSize(packed.data(), packed.size()) != bytes)
     return base::Fail(base::ErrorKind::kInternal,
                       "a compressed part of the logs does not have the length it claims");
   // A frame of zeros is small, but not this small.
@@ -178,7 +177,8 @@ void EncodeLogColumns(const LogRows& rows, std::size_t first, std::size_t last,
   if (!numbers.empty()) {
     for (const std::uint64_t index : of_row) PutVarint(columns, index);
     for (const LogRow& row : range)
-      if (const LogIds* ids = rows.IdsOf(row)) PutFixed64(columns, ids->span ? ids->span->value() : 0);
+      if (const LogIds* ids = rows.IdsOf(row))
+        PutFixed64(columns, ids->span ? ids->span->value() : 0);
   }
 }
 

@@ -15,7 +15,7 @@ namespace enclave::observatory::store {
 inline constexpr std::int64_t kWindowNs = kWindowMs * 1'000'000;
 
 // Of a time since 1970 that is not negative.
-inline std::uint32_t WindowOf(std::int64_t time_ns) {
+inline std::uint32_t WindowNumber(std::int64_t time_ns) {
   return static_cast<std::uint32_t>(time_ns / kWindowNs);
 }
 
@@ -28,7 +28,7 @@ struct LogBlockRef {
 };
 
 inline void PutLogBlockKey(std::string& to, std::uint32_t stream, const LogBlockRef& block) {
-  PutBe32(to, WindowOf(block.first_ns));
+  PutBe32(to, WindowNumber(block.first_ns));
   PutBe32(to, stream);
   PutBe64(to, static_cast<std::uint64_t>(block.first_ns));
   PutBe64(to, block.number);
@@ -43,7 +43,7 @@ inline std::string LogTracePrefix(std::uint32_t window, trace::TraceId trace) {
   return key;
 }
 
-inline std::string WindowKey(std::uint32_t window, std::string_view prefix = "") {
+inline std::string WindowPrefix(std::uint32_t window, std::string_view prefix = "") {
   std::string key(prefix);
   PutBe32(key, window);
   return key;

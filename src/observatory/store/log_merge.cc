@@ -27,7 +27,7 @@ LogMerge::LogMerge(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks,
                    rocksdb::ColumnFamilyHandle* index, LogWant want)
     : db_(db), blocks_(blocks), index_(index), want_([&] {
         // The longest first: it is the fastest to look for, and the most likely to be missing.
-        std::ranges::stable_sort(want.contains, std::ranges::greater(), &std::string::size);
+        std::ranges::sort(want.contains, std::ranges::greater(), &std::string::size);
         std::erase(want.contains, "");
         return std::move(want);
       }()) {}
@@ -83,10 +83,9 @@ void LogMerge::FindHits(Source& source, bool text_in_order) {
     const std::string& needle = want_.contains[0];
     std::size_t at = 0;
     while ((at = FindLogText(rows.text, needle, at)) != kNowhere) {
-      const auto row =
-          std::ranges::upper_bound(rows.rows, at, {}, [](const LogRow& r) -> std::size_t {
-            return std::size_t{r.offset} + r.length;
-          });
+      const auto row = std::ranges::upper_bound(
+          rows.rows, at, {},
+          [](const LogRow& r) -> std::size_t { return std::size_t{r.offset} + r.length; });
       if (row == rows.rows.end()) break;
       const std::size_t end = std::size_t{row->offset} + row->length;
       if (at < row->offset || at + needle.size() > end) {

@@ -32,8 +32,8 @@ struct LogWant {
 class LogMerge {
  public:
   // `blocks` and `index` are the families of section "logs"; see log_section.h.
-  LogMerge(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks,
-           rocksdb::ColumnFamilyHandle* index, LogWant want);
+  LogMerge(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* blocks, rocksdb::ColumnFamilyHandle* index,
+           LogWant want);
 
   // Returns a handle for the two below.
   std::size_t AddStream(std::uint32_t id, std::shared_ptr<const telemetry::Labels> labels);

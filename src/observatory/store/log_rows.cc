@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
+#include <tuple>
 #include <utility>
 
 #include "base/check.h"
@@ -37,8 +39,8 @@ std::uint64_t LogRows::Hash(const LogRow& row) const {
 }
 
 std::size_t LogRows::Bytes() const {
-  std::size_t bytes = sizeof(LogRows) + rows.size() * sizeof(LogRow) + text.size() +
-                      ids.size() * sizeof(LogIds);
+  std::size_t bytes =
+      sizeof(LogRows) + rows.size() * sizeof(LogRow) + text.size() + ids.size() * sizeof(LogIds);
   for (const telemetry::Labels& labels : metadata)
     for (const telemetry::Label& label : labels)
       bytes += sizeof(telemetry::Label) + label.name.size() + label.value.size();
@@ -48,8 +50,12 @@ std::size_t LogRows::Bytes() const {
 void LogRowsBuilder::Add(std::int64_t time_ns, std::uint64_t seq, std::string_view line,
                          const telemetry::Labels* metadata, const LogIds& ids) {
   CHECK(rows_.text.size() + line.size() <= UINT32_MAX, "the lines of one part are below 4 GiB");
-  LogRow row{time_ns, seq, static_cast<std::uint32_t>(rows_.text.size()),
-             static_cast<std::uint32_t>(line.size()), 0, 0};
+  LogRow row{time_ns,
+             seq,
+             static_cast<std::uint32_t>(rows_.text.size()),
+             static_cast<std::uint32_t>(line.size()),
+             0,
+             0};
   if (metadata != nullptr && !metadata->empty()) {
     // Mostly it is that of the record before.
     if (!rows_.rows.empty() && rows_.rows.back().metadata != 0 &&
@@ -81,11 +87,19 @@ void LogRowsBuilder::Add(const LogRows& from, const LogRow& row) {
 }
 
 LogRows LogRowsBuilder::Finish() {
-  const auto before = [](const LogRow& a, const LogRow& b) {
-    return a.time_ns != b.time_ns ? a.time_ns < b.time_ns : a.seq < b.seq;
-  };
   std::vector<LogRow>& rows = rows_.rows;
-  if (!std::ranges::is_sorted(rows, before)) std::ranges::stable_sort(rows, before);
+  const auto key = [](const LogRow& row) { return std::pair(row.time_ns, row.seq); };
+  if (!std::ranges::is_sorted(rows, {}, key)) {
+    // Rows that are equal so far stay in the order they came.
+    std::vector<std::uint32_t> order(rows.size());
+    std::iota(order.begin(), order.end(), 0U);
+    std::ranges::sort(order, {},
+                      [&](std::uint32_t i) { return std::tuple(rows[i].time_ns, rows[i].seq, i); });
+    std::vector<LogRow> sorted;
+    sorted.reserve(rows.size());
+    for (const std::uint32_t i : order) sorted.push_back(rows[i]);
+    rows = std::move(sorted);
+  }
   const auto same_time = [](const LogRow& a, const LogRow& b) { return a.time_ns == b.time_ns; };
   if (std::ranges::adjacent_find(rows, same_time) != rows.end()) {
     LogRepeats repeats;
@@ -106,15 +120,15 @@ LogRows MergeLogRows(const std::vector<LogRowsPtr>& parts) {
   struct From {
     const LogRows* part;
     const LogRow* row;
+    std::size_t order;
   };
   std::vector<From> all;
   for (const LogRowsPtr& part : parts)
-    for (const LogRow& row : part->rows) all.push_back({part.get(), &row});
-  const auto before = [](const From& a, const From& b) {
-    return a.row->time_ns != b.row->time_ns ? a.row->time_ns < b.row->time_ns
-                                            : a.row->seq < b.row->seq;
+    for (const LogRow& row : part->rows) all.push_back({part.get(), &row, all.size()});
+  const auto key = [](const From& from) {
+    return std::tuple(from.row->time_ns, from.row->seq, from.order);
   };
-  if (!std::ranges::is_sorted(all, before)) std::ranges::stable_sort(all, before);
+  if (!std::ranges::is_sorted(all, {}, key)) std::ranges::sort(all, {}, key);
   LogRowsBuilder builder;
   for (const From& from : all) builder.Add(*from.part, *from.row);
   return builder.Finish();

@@ -62,9 +62,10 @@ std::optional<std::uint32_t> Logs::StreamId(telemetry::Labels& labels, rocksdb::
     if (label.name.size() <= limits.label_name_bytes &&
         label.value.size() <= limits.label_value_bytes)
       continue;
-    why = fmt::format("label {} of a log stream is too long: names have at most {} bytes, values {}",
-                      base::Quote(std::string_view(label.name).substr(0, 64)),
-                      limits.label_name_bytes, limits.label_value_bytes);
+    why =
+        fmt::format("label {} of a log stream is too long: names have at most {} bytes, values {}",
+                    base::Quote(std::string_view(label.name).substr(0, 64)),
+                    limits.label_name_bytes, limits.label_value_bytes);
     return std::nullopt;
   }
   if (streams_.all().size() + pending_.created.size() >= limits.streams) {
@@ -186,14 +187,15 @@ std::vector<LogRowsPtr> Logs::Head(const Change& change) {
 void Logs::Seal(Change& change, rocksdb::WriteBatch& write) {
   const LogRows merged = MergeLogRows(Head(change));
   const std::vector<LogRow>& rows = merged.rows;
-  const std::size_t count = std::max<std::size_t>(
-      1, (merged.text.size() + kLogBlockBytes / 2) / kLogBlockBytes);
+  const std::size_t count =
+      std::max<std::size_t>(1, (merged.text.size() + kLogBlockBytes / 2) / kLogBlockBytes);
   const std::size_t target = merged.text.size() / count + 1;
   std::size_t first = static_cast<std::size_t>(
       std::ranges::lower_bound(rows, FloorNs(), {}, &LogRow::time_ns) - rows.begin());
   std::size_t bytes = 0;
   for (std::size_t i = first; i < rows.size(); ++i) {
-    const bool other_window = i > first && WindowOf(rows[i].time_ns) != WindowOf(rows[first].time_ns);
+    const bool other_window =
+        i > first && WindowNumber(rows[i].time_ns) != WindowNumber(rows[first].time_ns);
     // Rows without text are rows, too.
     if (i > first && (other_window || bytes + rows[i].length > target + kLogBlockBytes / 8 ||
                       i - first >= kLogBlockBytes / 8)) {
@@ -243,7 +245,7 @@ void Logs::SealBlock(Change& change, const LogRows& rows, std::size_t first, std
     const LogIds* ids = rows.IdsOf(rows.rows[i]);
     if (ids != nullptr && ids->trace) traces.insert(*ids->trace);
   }
-  const std::uint32_t window = WindowOf(block.first_ns);
+  const std::uint32_t window = WindowNumber(block.first_ns);
   for (const trace::TraceId trace : traces) {
     std::string trace_key = LogTracePrefix(window, trace);
     trace_key.append(key, 4);  // without its window
@@ -256,10 +258,9 @@ void Logs::AppendPart(LogStream& stream, LogRowsPtr part) {
   std::vector<LogRowsPtr>& head = stream.head;
   head.push_back(std::move(part));
   // Merged when neighbours are of like size: a record moves a logarithmic number of times.
-  while (head.size() >= 2 &&
-         head[head.size() - 2]->rows.size() <= 2 * head.back()->rows.size()) {
-    auto merged = std::make_shared<const LogRows>(
-        MergeLogRows({head[head.size() - 2], head.back()}));
+  while (head.size() >= 2 && head[head.size() - 2]->rows.size() <= 2 * head.back()->rows.size()) {
+    auto merged =
+        std::make_shared<const LogRows>(MergeLogRows({head[head.size() - 2], head.back()}));
     head.pop_back();
     head.back() = std::move(merged);
   }
@@ -284,8 +285,8 @@ void Logs::Apply(Change& change) {
   }
   stream->dirty = !change.kept && !stream->head.empty();
   for (const LogBlockRef& block : change.blocks) {
-    stream->blocks[WindowOf(block.first_ns)].push_back(block);
-    window_bytes_[WindowOf(block.first_ns)] += block.bytes;
+    stream->blocks[WindowNumber(block.first_ns)].push_back(block);
+    window_bytes_[WindowNumber(block.first_ns)] += block.bytes;
   }
 }
 
@@ -359,10 +360,10 @@ base::Result<> Logs::DropBefore(std::int64_t time_ms, rocksdb::WriteBatch& write
   if (time_ms <= 0) return {};
   const auto window = static_cast<std::uint32_t>(time_ms / kWindowMs);
   if (window <= first_window_) return {};
-  write.DeleteRange(blocks_, WindowKey(0), WindowKey(window));
-  write.DeleteRange(traces_, WindowKey(0), WindowKey(window));
-  write.DeleteRange(index_, WindowKey(0, "i"), WindowKey(window, "i"));
-  write.DeleteRange(index_, WindowKey(0, "f"), WindowKey(window, "f"));
+  write.DeleteRange(blocks_, WindowPrefix(0), WindowPrefix(window));
+  write.DeleteRange(traces_, WindowPrefix(0), WindowPrefix(window));
+  write.DeleteRange(index_, WindowPrefix(0, "i"), WindowPrefix(window, "i"));
+  write.DeleteRange(index_, WindowPrefix(0, "f"), WindowPrefix(window, "f"));
   std::string first;
   PutVarint(first, window);
   write.Put(meta_, "w", first);
@@ -383,10 +384,10 @@ base::Result<> Logs::DropBefore(std::int64_t time_ms, rocksdb::WriteBatch& write
 
 std::vector<Section::KeyRange> Logs::Dropped(std::int64_t time_ms) const {
   const auto window = static_cast<std::uint32_t>(std::max<std::int64_t>(0, time_ms) / kWindowMs);
-  return {{blocks_, WindowKey(0), WindowKey(window)},
-          {traces_, WindowKey(0), WindowKey(window)},
-          {index_, WindowKey(0, "i"), WindowKey(window, "i")},
-          {index_, WindowKey(0, "f"), WindowKey(window, "f")}};
+  return {{blocks_, WindowPrefix(0), WindowPrefix(window)},
+          {traces_, WindowPrefix(0), WindowPrefix(window)},
+          {index_, WindowPrefix(0, "i"), WindowPrefix(window, "i")},
+          {index_, WindowPrefix(0, "f"), WindowPrefix(window, "f")}};
 }
 
 std::unique_ptr<LogSection> CreateLogSection(const StoreOptions& options) {

@@ -19,8 +19,8 @@ base::Result<> Logs::Query(const telemetry::LogQuery& query, const telemetry::Lo
                .backward = query.direction == telemetry::Direction::kBackward,
                .contains = query.contains};
   if (want.range.from >= want.range.to) return {};
-  const std::uint32_t first = WindowOf(want.range.from);
-  const std::uint32_t last = WindowOf(want.range.to - 1);
+  const std::uint32_t first = WindowNumber(want.range.from);
+  const std::uint32_t last = WindowNumber(want.range.to - 1);
   LogMerge merge(*db_, blocks_, index_, std::move(want));
   for (const LogStream* stream : streams_.Select(query.matchers)) {
     const std::size_t at = merge.AddStream(stream->id, stream->labels);
@@ -35,8 +35,7 @@ base::Result<> Logs::Query(const telemetry::LogQuery& query, const telemetry::Lo
 
 base::Result<> Logs::OfTrace(trace::TraceId trace_id, const telemetry::LogVisitor& visit) {
   std::shared_lock lock(mutex_);
-  LogMerge merge(*db_, blocks_, index_,
-                 {.range = Visible({0, INT64_MAX}), .trace = trace_id});
+  LogMerge merge(*db_, blocks_, index_, {.range = Visible({0, INT64_MAX}), .trace = trace_id});
   std::map<std::uint32_t, std::size_t> streams;
   const auto stream_of = [&](const LogStream& stream) {
     const auto [at, added] = streams.try_emplace(stream.id, 0);
@@ -126,7 +125,7 @@ std::map<std::int64_t, std::uint64_t> Logs::BytesByWindow() const {
   for (const auto& [id, stream] : streams_.all())
     for (const LogRowsPtr& part : stream.head)
       if (!part->rows.empty())
-        bytes[WindowOf(part->rows.back().time_ns) * kWindowMs] += part->text.size() / 8;
+        bytes[WindowNumber(part->rows.back().time_ns) * kWindowMs] += part->text.size() / 8;
   return bytes;
 }
 
@@ -225,8 +224,8 @@ base::Result<> Logs::ReadIndex() {
       return base::Fail(base::ErrorKind::kInternal,
                         "opening the logs: the index of blocks is corrupt");
     next_block_ = std::max(next_block_, block.number + 1);
-    stream->blocks[WindowOf(block.first_ns)].push_back(block);
-    window_bytes_[WindowOf(block.first_ns)] += block.bytes;
+    stream->blocks[WindowNumber(block.first_ns)].push_back(block);
+    window_bytes_[WindowNumber(block.first_ns)] += block.bytes;
   }
   if (!entries->status().ok())
     return base::Fail(FromRocks(entries->status(), "opening the index of the logs"));

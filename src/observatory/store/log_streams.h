@@ -22,10 +22,10 @@ struct LogStream {
   std::shared_ptr<const telemetry::Labels> labels{};
   // What is in no block yet, in parts that grow by merging.
   std::vector<LogRowsPtr> head{};
-  std::size_t head_bytes = 0;    // of memory
-  std::size_t head_lines = 0;    // bytes of lines
+  std::size_t head_bytes = 0;      // of memory
+  std::size_t head_lines = 0;      // bytes of lines
   std::int64_t head_since_ms = 0;  // the wall clock when its first part came
-  bool dirty = false;            // the journal has parts of the head
+  bool dirty = false;              // the journal has parts of the head
   std::map<std::uint32_t, std::vector<LogBlockRef>> blocks{};  // by window
 
   bool HasData(telemetry::TimeRangeNs range) const;

@@ -246,6 +246,14 @@ std::map<std::int64_t, std::uint64_t> MetricStore::BytesByWindow() const {
   constexpr std::uint64_t kKeyBytes = 16;  // roughly, as they stand in a table
   for (const auto& [window_ms, window] : head_.windows().map())
     bytes[window_ms] = window.bytes + window.chunks * kKeyBytes;
+  for (const SeriesRef ref : head_.table().all()) {
+    const store::Series& series = head_.table().At(ref);
+    if (!series.head.empty())
+      bytes[WindowStartMs(series.head.first_time())] += series.head.bytes().size();
+    if (!series.extra) continue;
+    for (const telemetry::Sample& sample : series.extra->late)
+      bytes[WindowStartMs(sample.time_ms)] += sizeof sample;
+  }
   return bytes;
 }
 

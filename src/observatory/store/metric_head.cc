@@ -34,7 +34,7 @@ void MetricHead::Apply(SeriesRef ref, Sample sample) {
   }
   if (!series.head.empty()) {
     // The window of the first sample reaches from its start for kWindowMs.
-    if (series.head.Full() || sample.time_ms >= WindowOf(series.head.first_time()) + kWindowMs)
+    if (series.head.Full() || sample.time_ms >= WindowStartMs(series.head.first_time()) + kWindowMs)
       SealHead(ref, series);
   }
   if (series.head.empty()) series.head_id = next_chunk_id_++;
@@ -94,7 +94,7 @@ void MetricHead::SealLate(SeriesRef ref, Series& series) {
   const std::vector<Sample> late = std::move(series.extra->late);
   series.extra->late.clear();
   for (std::size_t from = 0; from < late.size();) {
-    const std::int64_t end = WindowOf(late[from].time_ms) + kWindowMs;
+    const std::int64_t end = WindowStartMs(late[from].time_ms) + kWindowMs;
     std::size_t to = from;
     while (to < late.size() && late[to].time_ms < end) ++to;
     AddSealed(ref, series, next_chunk_id_++, std::span(late).subspan(from, to - from));
@@ -104,7 +104,7 @@ void MetricHead::SealLate(SeriesRef ref, Series& series) {
 
 void MetricHead::AddSealed(SeriesRef ref, Series& series, std::uint32_t id,
                            std::span<const Sample> samples) {
-  const std::int64_t window_ms = WindowOf(samples[0].time_ms);
+  const std::int64_t window_ms = WindowStartMs(samples[0].time_ms);
   auto bytes = std::make_shared<const std::string>(EncodeChunk(window_ms, samples));
   windows_.Add(window_ms, ref, bytes->size());
   ++counts_.chunks;
@@ -158,7 +158,7 @@ bool MetricHead::DecodeOpen(std::string_view bytes, Series& series) {
   if (count > 0) {
     const std::int64_t first = reader.Signed();
     if (!HeadChunk::Decode(first, count, reader.Text(), samples)) return false;
-    if (first < kEarliestMs || samples.back().time_ms >= WindowOf(first) + kWindowMs ||
+    if (first < kEarliestMs || samples.back().time_ms >= WindowStartMs(first) + kWindowMs ||
         first > kLatestMs)
       return false;
     for (const Sample& sample : samples) {

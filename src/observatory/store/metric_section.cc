@@ -74,16 +74,17 @@ std::string MetricStore::WhyNot(const Sample& sample, std::int64_t now_ms) const
   if (age_ms > 0 && sample.time_ms < now_ms - age_ms)
     return fmt::format("a sample is {} s old, samples are kept for {} s",
                        (now_ms - sample.time_ms) / 1000, age_ms / 1000);
-  if (sample.time_ms - now_ms > options_.limits.future_ms)
-    return fmt::format(
-        "a sample lies {} s in the future, at most {} s are taken: compare the clocks",
-        (sample.time_ms - now_ms) / 1000, options_.limits.future_ms / 1000);
-  return "";
+  return fmt::format("a sample lies {} s in the future, at most {} s are taken: compare the clocks",
+                     (sample.time_ms - now_ms) / 1000, options_.limits.future_ms / 1000);
 }
 
 void MetricStore::Prepare(telemetry::Batch& batch, std::int64_t now_ms, rocksdb::WriteBatch& write,
                           telemetry::Refused& refused) {
   stage_ = Stage::kIngest;
+  const std::int64_t age_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(options_.retention.age).count();
+  taken_.from = age_ms > 0 ? std::max(now_ms - age_ms, kEarliestMs) : kEarliestMs;
+  taken_.to = std::min(now_ms + std::min(options_.limits.future_ms, kLatestMs), kLatestMs);
   journal_.Clear();
   // Hashes first: by the time a series is looked for, its slot has come into the cache.
   hashes_.clear();
@@ -115,15 +116,17 @@ void MetricStore::PrepareSeries(telemetry::SeriesWrite& series, LabelHash hash, 
     if (refused.why.empty()) refused.why = std::move(why);
   };
   std::erase_if(series.samples, [&](const Sample& sample) {
+    if (sample.time_ms >= taken_.from && sample.time_ms <= taken_.to) [[likely]]
+      return false;
     std::string why = WhyNot(sample, now_ms);
-    if (why.empty()) return false;
     refuse(refused.samples, 1, std::move(why));
     return true;
   });
   std::erase_if(series.exemplars, [&](const telemetry::Exemplar& exemplar) {
     std::size_t bytes = 0;
     for (const auto& label : exemplar.labels) bytes += label.name.size() + label.value.size();
-    std::string why = WhyNot({exemplar.time_ms, 0}, now_ms);
+    const bool timely = exemplar.time_ms >= taken_.from && exemplar.time_ms <= taken_.to;
+    std::string why = timely ? "" : WhyNot({exemplar.time_ms, 0}, now_ms);
     if (why.empty() && bytes > options_.limits.exemplar_bytes)
       why = fmt::format("the labels of an exemplar have {} bytes, at most {} are taken", bytes,
                         options_.limits.exemplar_bytes);

@@ -81,7 +81,7 @@ class MetricStore final : public MetricSection {
   // is why its items are refused.
   base::Result<SeriesRef> Resolve(LabelHash hash, const std::vector<telemetry::LabelView>& labels,
                                   rocksdb::WriteBatch& write);
-  // Why a sample is refused; "" when it is not.
+  // Why a sample whose time is not within `taken_` is refused.
   std::string WhyNot(const telemetry::Sample& sample, std::int64_t now_ms) const;
   void PrepareSeries(telemetry::SeriesWrite& series, LabelHash hash, std::int64_t now_ms,
                      rocksdb::WriteBatch& write, telemetry::Refused& refused);
@@ -116,6 +116,7 @@ class MetricStore final : public MetricSection {
   std::uint64_t next_journal_ = 0;
   std::atomic<std::size_t> journal_bytes_ = 0;
   Stage stage_ = Stage::kIngest;
+  telemetry::TimeRangeMs taken_{};  // times of samples that the write under way takes
   JournalWriter journal_;
   std::string scratch_;
   std::vector<LabelHash> hashes_;

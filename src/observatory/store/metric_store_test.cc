@@ -135,7 +135,8 @@ TEST_F(MetricStoreTest, StalenessMarkersSurvive) {
   WriteSamples(*store_, Up(), samples);
   Reopen();
   int markers = 0;
-  for (const auto& [time, value] : ReadSamples(*store_, OfUp())[Up()])
+  const Found found = ReadSamples(*store_, OfUp());
+  for (const auto& [time, value] : found.at(Up()))
     markers += telemetry::IsStale(value) ? 1 : 0;
   EXPECT_EQ(markers, 5);
 }
@@ -310,7 +311,8 @@ TEST_F(MetricStoreTest, RetentionBySizeDropsTheOldestWindows) {
     WriteSamples(*store_, Up(), samples);
   }
   ASSERT_TRUE(store_->Maintain());
-  const auto left = ReadSamples(*store_, OfUp())[Up()];
+  const Found found = ReadSamples(*store_, OfUp());
+  const auto& left = found.at(Up());
   EXPECT_LT(left.size(), 700U);
   EXPECT_GE(left.size(), 240U);
   EXPECT_GT(store_->stats().dropped_windows, 2U);

@@ -18,7 +18,7 @@
 namespace enclave::observatory::store {
 
 // The start of the window that holds `time_ms`.
-constexpr std::int64_t WindowOf(std::int64_t time_ms) {
+constexpr std::int64_t WindowStartMs(std::int64_t time_ms) {
   const std::int64_t rest = time_ms % kWindowMs;
   return time_ms - (rest < 0 ? rest + kWindowMs : rest);
 }
@@ -82,7 +82,7 @@ class Windows {
 
  private:
   static std::int64_t First(telemetry::TimeRangeMs range) {
-    return WindowOf(std::clamp(range.from, kEarliestMs, kLatestMs));
+    return WindowStartMs(std::clamp(range.from, kEarliestMs, kLatestMs));
   }
   Map map_;
 };
