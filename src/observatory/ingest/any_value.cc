@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <ranges>
 
 #include <fmt/format.h>
 
@@ -12,8 +14,6 @@
 
 namespace enclave::observatory::ingest {
 namespace {
-
-using opentelemetry::proto::common::v1::AnyValue;
 
 std::string NumberText(double value) {
   if (std::isnan(value)) return "NaN";
@@ -201,13 +201,28 @@ void AppendLabels(const KeyValues& attributes, const AttributeLimits& limits, st
 }
 
 telemetry::Labels ToLabels(std::vector<telemetry::Label> labels) {
-  std::ranges::stable_sort(labels, {}, &telemetry::Label::name);
-  // Backwards, so that unique keeps the last of each name.
-  const auto removed = std::unique(
-      labels.rbegin(), labels.rend(),
-      [](const telemetry::Label& a, const telemetry::Label& b) { return a.name == b.name; });
-  labels.erase(labels.begin(), removed.base());
-  return telemetry::Labels::From(std::move(labels));
+  using telemetry::Label;
+  const bool sorted = std::ranges::adjacent_find(labels, std::ranges::greater_equal(),
+                                                 &Label::name) == labels.end();
+  if (sorted) return telemetry::Labels::From(std::move(labels));
+  // By name, and of the same name by place: std::sort is not stable, and the labels are heavy.
+  std::vector<std::size_t> order(labels.size());
+  std::ranges::iota_view places(std::size_t{0}, labels.size());
+  std::ranges::copy(places, order.begin());
+  std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
+    const int names = labels[a].name.compare(labels[b].name);
+    return names != 0 ? names < 0 : a < b;
+  });
+  std::vector<Label> unique;
+  unique.reserve(labels.size());
+  for (const std::size_t place : order) {
+    if (!unique.empty() && unique.back().name == labels[place].name) {
+      unique.back() = std::move(labels[place]);
+    } else {
+      unique.push_back(std::move(labels[place]));
+    }
+  }
+  return telemetry::Labels::From(std::move(unique));
 }
 
 }  // namespace enclave::observatory::ingest

@@ -141,10 +141,10 @@ class LabelTextParser {
   }
 
   // `skip` characters, then `digits` of them: a byte, or of four digits and more a code point.
-  base::Result<> Number(std::size_t skip, std::size_t digits, int base, std::string& value) {
+  base::Result<> Number(std::size_t skip, std::size_t digits, int radix, std::string& value) {
     const std::string_view text = text_.substr(at_ + skip, digits);
     std::uint32_t number = 0;
-    const auto end = std::from_chars(text.data(), text.data() + text.size(), number, base);
+    const auto end = std::from_chars(text.data(), text.data() + text.size(), number, radix);
     if (text.size() < digits || end.ec != std::errc() || end.ptr != text.data() + text.size())
       return Wrong("an escape has too few digits");
     const bool surrogate = number >= 0xd800 && number < 0xe000;

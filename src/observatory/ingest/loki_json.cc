@@ -103,8 +103,8 @@ base::Result<Labels> StreamOf(simdjson::dom::object stream) {
   return ToLabels(std::move(labels));
 }
 
-base::Result<> ReadStream(std::size_t index, element value, ByteBudget::Hold& hold,
-                          LokiPush& push) {
+base::Result<> ReadJsonStream(std::size_t index, element value, ByteBudget::Hold& hold,
+                              LokiPush& push) {
   RETURN_IF_ERROR(hold.Charge(2 * sizeof(telemetry::StreamWrite)));
   simdjson::dom::object object;
   if (value.get(object) != simdjson::SUCCESS)
@@ -145,7 +145,7 @@ base::Result<LokiPush> ReadLokiJson(std::string_view text, ByteBudget::Hold& hol
   LokiPush push;
   std::size_t index = 0;
   for (const element stream : streams) {
-    RETURN_IF_ERROR(ReadStream(index, stream, hold, push));
+    RETURN_IF_ERROR(ReadJsonStream(index, stream, hold, push));
     ++index;
   }
   return push;

@@ -106,7 +106,8 @@ class Reader {
 
   base::Result<> Object(element value, Message& message) {
     // What an empty message takes on the arena, and its place in its parent.
-    RETURN_IF_ERROR(hold_.Charge(message.GetDescriptor()->field_count() * 16u + 64));
+    const auto fields = static_cast<std::size_t>(message.GetDescriptor()->field_count());
+    RETURN_IF_ERROR(hold_.Charge(fields * 16 + 64));
     simdjson::dom::object object;
     if (value.get(object) != simdjson::SUCCESS) return Wrong("an object is expected here");
     const google::protobuf::Descriptor& type = *message.GetDescriptor();

@@ -12,12 +12,12 @@
 namespace enclave::observatory::ingest {
 namespace {
 
-namespace wire = opentelemetry::proto::logs::v1;
+namespace logs_wire = opentelemetry::proto::logs::v1;
 using telemetry::Label;
 using telemetry::Labels;
 
 // Of the severity's number, else of its text; "" when neither says.
-std::string_view LevelOf(const wire::LogRecord& record) {
+std::string_view LevelOf(const logs_wire::LogRecord& record) {
   constexpr std::string_view kLevels[] = {"trace", "debug", "info", "warn", "error", "fatal"};
   const int number = record.severity_number();
   if (number >= 1 && number <= 24) return kLevels[(number - 1) / 4];
@@ -44,7 +44,7 @@ class LogTranslator {
                 Translated& result)
       : options_(options), now_ns_(now_ns), hold_(hold), result_(result) {}
 
-  base::Result<> Resource(const wire::ResourceLogs& group) {
+  base::Result<> Resource(const logs_wire::ResourceLogs& group) {
     std::vector<Label> stream;
     std::vector<Label> common;
     const auto indexed = [this](const std::string& key) {
@@ -56,7 +56,7 @@ class LogTranslator {
     Labels labels = ToLabels(std::move(stream));
     if (!labels.Has("service_name")) labels.Set("service_name", "unknown_service");
     const std::size_t index = StreamOf(labels);
-    for (const wire::ScopeLogs& scope : group.scope_logs()) {
+    for (const logs_wire::ScopeLogs& scope : group.scope_logs()) {
       std::vector<Label> metadata = common;
       if (!scope.scope().name().empty())
         metadata.push_back({"scope_name", Short(scope.scope().name())});
@@ -64,7 +64,7 @@ class LogTranslator {
         metadata.push_back({"scope_version", Short(scope.scope().version())});
       AppendLabels(scope.scope().attributes(), options_.attributes, result_.cut, metadata);
       const std::size_t metadata_bytes = LabelBytes(metadata);
-      for (const wire::LogRecord& record : scope.log_records()) {
+      for (const logs_wire::LogRecord& record : scope.log_records()) {
         RETURN_IF_ERROR(
             hold_.Charge(sizeof(telemetry::LogRecord) + metadata_bytes + 2 * record.ByteSizeLong() +
                          (static_cast<std::size_t>(record.attributes_size()) + 4) * sizeof(Label)));
@@ -81,7 +81,7 @@ class LogTranslator {
     return at->second;
   }
 
-  void Add(const wire::LogRecord& from, const std::vector<Label>& common,
+  void Add(const logs_wire::LogRecord& from, const std::vector<Label>& common,
            telemetry::StreamWrite& stream) {
     ++result_.items;
     const std::uint64_t time =
@@ -130,7 +130,7 @@ base::Result<Translated> TranslateLogs(const LogsRequest& request, const OtlpOpt
                                        std::int64_t now_ns, ByteBudget::Hold& hold) {
   Translated result;
   LogTranslator translator(options, now_ns, hold, result);
-  for (const wire::ResourceLogs& group : request.resource_logs())
+  for (const logs_wire::ResourceLogs& group : request.resource_logs())
     RETURN_IF_ERROR(translator.Resource(group));
   std::erase_if(result.batch.streams,
                 [](const telemetry::StreamWrite& stream) { return stream.records.empty(); });

@@ -16,7 +16,7 @@
 namespace enclave::observatory::ingest {
 namespace {
 
-namespace wire = opentelemetry::proto::metrics::v1;
+namespace metrics_wire = opentelemetry::proto::metrics::v1;
 using telemetry::LabelView;
 using telemetry::MetricType;
 using telemetry::SeriesWrite;
@@ -44,12 +44,12 @@ class MetricTranslator {
         batch_(result.batch),
         labels_(options, result) {}
 
-  base::Result<> Resource(const wire::ResourceMetrics& group) {
+  base::Result<> Resource(const metrics_wire::ResourceMetrics& group) {
     labels_.SetResource(group.resource().attributes());
     latest_ms_ = INT64_MIN;
-    for (const wire::ScopeMetrics& scope : group.scope_metrics()) {
+    for (const metrics_wire::ScopeMetrics& scope : group.scope_metrics()) {
       labels_.SetScope(scope.scope());
-      for (const wire::Metric& metric : scope.metrics()) RETURN_IF_ERROR(Metric(metric));
+      for (const metrics_wire::Metric& metric : scope.metrics()) RETURN_IF_ERROR(Metric(metric));
     }
     if (latest_ms_ == INT64_MIN || labels_.target_info().empty()) return {};
     Describe("target_info", MetricType::kGauge, "Target metadata", "");
@@ -57,53 +57,53 @@ class MetricTranslator {
   }
 
  private:
-  base::Result<> Metric(const wire::Metric& metric) {
+  base::Result<> Metric(const metrics_wire::Metric& metric) {
     switch (metric.data_case()) {
-      case wire::Metric::kGauge:
+      case metrics_wire::Metric::kGauge:
         return Numbers(metric, metric.gauge().data_points(), NameKind::kGauge);
-      case wire::Metric::kSum: {
-        const wire::Sum& sum = metric.sum();
+      case metrics_wire::Metric::kSum: {
+        const metrics_wire::Sum& sum = metric.sum();
         if (!IsCumulative(metric, sum.aggregation_temporality(), sum.data_points_size())) return {};
         return Numbers(metric, sum.data_points(),
                        sum.is_monotonic() ? NameKind::kCounter : NameKind::kOther);
       }
-      case wire::Metric::kHistogram:
+      case metrics_wire::Metric::kHistogram:
         if (!IsCumulative(metric, metric.histogram().aggregation_temporality(),
                           metric.histogram().data_points_size()))
           return {};
         return Histograms(metric);
-      case wire::Metric::kExponentialHistogram:
+      case metrics_wire::Metric::kExponentialHistogram:
         Refuse(metric, metric.exponential_histogram().data_points_size(),
                "exponential histograms are not kept; use explicit buckets "
                "(OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION="
                "explicit_bucket_histogram)");
         return {};
-      case wire::Metric::kSummary:
+      case metrics_wire::Metric::kSummary:
         return Summaries(metric);
-      case wire::Metric::DATA_NOT_SET:
+      case metrics_wire::Metric::DATA_NOT_SET:
         return {};
     }
     return {};
   }
 
-  bool IsCumulative(const wire::Metric& metric, wire::AggregationTemporality temporality,
-                    int points) {
-    if (temporality == wire::AGGREGATION_TEMPORALITY_CUMULATIVE) return true;
+  bool IsCumulative(const metrics_wire::Metric& metric,
+                    metrics_wire::AggregationTemporality temporality, int points) {
+    if (temporality == metrics_wire::AGGREGATION_TEMPORALITY_CUMULATIVE) return true;
     Refuse(metric, points,
-           temporality == wire::AGGREGATION_TEMPORALITY_DELTA
+           temporality == metrics_wire::AGGREGATION_TEMPORALITY_DELTA
                ? "delta temporality is not kept; export cumulative values "
                  "(OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE=cumulative)"
                : "its aggregation temporality is not set");
     return false;
   }
 
-  void Refuse(const wire::Metric& metric, int points, std::string_view why) {
+  void Refuse(const metrics_wire::Metric& metric, int points, std::string_view why) {
     const auto count = static_cast<std::size_t>(points);
     result_.items += count;
     RefuseCounted(metric, count, why);
   }
 
-  void RefuseCounted(const wire::Metric& metric, std::size_t count, std::string_view why) {
+  void RefuseCounted(const metrics_wire::Metric& metric, std::size_t count, std::string_view why) {
     result_.refused.Add(
         count, result_.refused.count > 0
                    ? ""
@@ -112,7 +112,7 @@ class MetricTranslator {
 
   // Of a data point; nullopt, and refused, for one without a time.
   template <typename Point>
-  std::optional<std::int64_t> TimeOf(const wire::Metric& metric, const Point& point) {
+  std::optional<std::int64_t> TimeOf(const metrics_wire::Metric& metric, const Point& point) {
     ++result_.items;
     const std::uint64_t time = point.time_unix_nano();
     if (time == 0 || time > INT64_MAX) {
@@ -125,7 +125,8 @@ class MetricTranslator {
   }
 
   // The name in Prometheus' form, kept; "", and all points refused, when there is none.
-  std::string_view Name(const wire::Metric& metric, NameKind kind, MetricType type, int points) {
+  std::string_view Name(const metrics_wire::Metric& metric, NameKind kind, MetricType type,
+                        int points) {
     std::string name = MetricName(metric.name(), metric.unit(), kind);
     if (name.empty()) {
       Refuse(metric, points, "its name has no letter or digit");
@@ -144,28 +145,29 @@ class MetricTranslator {
         .unit = std::string(Cut(unit, options_.attributes.max_key_bytes))};
   }
 
-  using NumberPoints = google::protobuf::RepeatedPtrField<wire::NumberDataPoint>;
-  base::Result<> Numbers(const wire::Metric& metric, const NumberPoints& points, NameKind kind) {
+  using NumberPoints = google::protobuf::RepeatedPtrField<metrics_wire::NumberDataPoint>;
+  base::Result<> Numbers(const metrics_wire::Metric& metric, const NumberPoints& points,
+                         NameKind kind) {
     const std::string_view name =
         Name(metric, kind, kind == NameKind::kCounter ? MetricType::kCounter : MetricType::kGauge,
              points.size());
     if (name.empty()) return {};
-    for (const wire::NumberDataPoint& point : points) {
+    for (const metrics_wire::NumberDataPoint& point : points) {
       const auto time_ms = TimeOf(metric, point);
       if (!time_ms) continue;
-      double value = point.value_case() == wire::NumberDataPoint::kAsInt
+      double value = point.value_case() == metrics_wire::NumberDataPoint::kAsInt
                          ? static_cast<double>(point.as_int())
                          : point.as_double();
       if ((point.flags() & kNoRecordedValue) != 0) value = stale_;
       labels_.OfPoint(point.attributes(), "", base_);
       RETURN_IF_ERROR(Add(name, base_, {}, {.time_ms = *time_ms, .value = value}));
-      for (const wire::Exemplar& exemplar : point.exemplars())
+      for (const metrics_wire::Exemplar& exemplar : point.exemplars())
         RETURN_IF_ERROR(AddExemplar(exemplar, batch_.series.back()));
     }
     return {};
   }
 
-  base::Result<> Histograms(const wire::Metric& metric) {
+  base::Result<> Histograms(const metrics_wire::Metric& metric) {
     const auto& points = metric.histogram().data_points();
     const std::string_view name =
         Name(metric, NameKind::kOther, MetricType::kHistogram, points.size());
@@ -173,7 +175,7 @@ class MetricTranslator {
     const std::string_view bucket = batch_.Keep(fmt::format("{}_bucket", name));
     const std::string_view sum = batch_.Keep(fmt::format("{}_sum", name));
     const std::string_view count = batch_.Keep(fmt::format("{}_count", name));
-    for (const wire::HistogramDataPoint& point : points) {
+    for (const metrics_wire::HistogramDataPoint& point : points) {
       const auto time_ms = TimeOf(metric, point);
       if (!time_ms) continue;
       const auto bounds = point.explicit_bounds_size();
@@ -203,7 +205,7 @@ class MetricTranslator {
     return {};
   }
 
-  static const char* FaultOf(const wire::HistogramDataPoint& point) {
+  static const char* FaultOf(const metrics_wire::HistogramDataPoint& point) {
     const auto& bounds = point.explicit_bounds();
     const bool none = point.bucket_counts_size() == 0;
     if (!none && point.bucket_counts_size() != bounds.size() + 1)
@@ -215,9 +217,10 @@ class MetricTranslator {
   }
 
   // Each exemplar stands with the bucket that counts it first.
-  base::Result<> AddBucketExemplars(const wire::HistogramDataPoint& point, std::size_t first) {
+  base::Result<> AddBucketExemplars(const metrics_wire::HistogramDataPoint& point,
+                                    std::size_t first) {
     const auto& bounds = point.explicit_bounds();
-    for (const wire::Exemplar& exemplar : point.exemplars()) {
+    for (const metrics_wire::Exemplar& exemplar : point.exemplars()) {
       const double value = ValueOf(exemplar);
       const auto at = std::lower_bound(bounds.begin(), bounds.end(), value) - bounds.begin();
       // An infinite bound at the front or the end has no series of its own.
@@ -229,14 +232,14 @@ class MetricTranslator {
     return {};
   }
 
-  base::Result<> Summaries(const wire::Metric& metric) {
+  base::Result<> Summaries(const metrics_wire::Metric& metric) {
     const auto& points = metric.summary().data_points();
     const std::string_view name =
         Name(metric, NameKind::kOther, MetricType::kSummary, points.size());
     if (name.empty()) return {};
     const std::string_view sum = batch_.Keep(fmt::format("{}_sum", name));
     const std::string_view count = batch_.Keep(fmt::format("{}_count", name));
-    for (const wire::SummaryDataPoint& point : points) {
+    for (const metrics_wire::SummaryDataPoint& point : points) {
       const auto time_ms = TimeOf(metric, point);
       if (!time_ms) continue;
       const bool stale = (point.flags() & kNoRecordedValue) != 0;
@@ -273,12 +276,13 @@ class MetricTranslator {
     return at->second;
   }
 
-  static double ValueOf(const wire::Exemplar& exemplar) {
-    return exemplar.value_case() == wire::Exemplar::kAsInt ? static_cast<double>(exemplar.as_int())
-                                                           : exemplar.as_double();
+  static double ValueOf(const metrics_wire::Exemplar& exemplar) {
+    return exemplar.value_case() == metrics_wire::Exemplar::kAsInt
+               ? static_cast<double>(exemplar.as_int())
+               : exemplar.as_double();
   }
 
-  base::Result<> AddExemplar(const wire::Exemplar& from, SeriesWrite& series) {
+  base::Result<> AddExemplar(const metrics_wire::Exemplar& from, SeriesWrite& series) {
     if (from.time_unix_nano() > INT64_MAX) {
       ++result_.cut;
       return {};
@@ -320,7 +324,7 @@ base::Result<Translated> TranslateMetrics(const MetricsRequest& request, const O
                                           ByteBudget::Hold& hold) {
   Translated result;
   MetricTranslator translator(options, hold, result);
-  for (const wire::ResourceMetrics& group : request.resource_metrics())
+  for (const metrics_wire::ResourceMetrics& group : request.resource_metrics())
     RETURN_IF_ERROR(translator.Resource(group));
   return result;
 }

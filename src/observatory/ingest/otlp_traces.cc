@@ -10,43 +10,43 @@
 namespace enclave::observatory::ingest {
 namespace {
 
-namespace wire = opentelemetry::proto::trace::v1;
+namespace trace_wire = opentelemetry::proto::trace::v1;
 using telemetry::SpanKind;
 using telemetry::SpanStatus;
 
-SpanKind KindOf(wire::Span::SpanKind kind) {
+SpanKind KindOf(trace_wire::Span::SpanKind kind) {
   switch (kind) {
-    case wire::Span::SPAN_KIND_INTERNAL:
+    case trace_wire::Span::SPAN_KIND_INTERNAL:
       return SpanKind::kInternal;
-    case wire::Span::SPAN_KIND_SERVER:
+    case trace_wire::Span::SPAN_KIND_SERVER:
       return SpanKind::kServer;
-    case wire::Span::SPAN_KIND_CLIENT:
+    case trace_wire::Span::SPAN_KIND_CLIENT:
       return SpanKind::kClient;
-    case wire::Span::SPAN_KIND_PRODUCER:
+    case trace_wire::Span::SPAN_KIND_PRODUCER:
       return SpanKind::kProducer;
-    case wire::Span::SPAN_KIND_CONSUMER:
+    case trace_wire::Span::SPAN_KIND_CONSUMER:
       return SpanKind::kConsumer;
     default:
       return SpanKind::kUnspecified;
   }
 }
 
-SpanStatus StatusOf(wire::Status::StatusCode code) {
+SpanStatus StatusOf(trace_wire::Status::StatusCode code) {
   switch (code) {
-    case wire::Status::STATUS_CODE_OK:
+    case trace_wire::Status::STATUS_CODE_OK:
       return SpanStatus::kOk;
-    case wire::Status::STATUS_CODE_ERROR:
+    case trace_wire::Status::STATUS_CODE_ERROR:
       return SpanStatus::kError;
     default:
       return SpanStatus::kUnset;
   }
 }
 
-std::size_t MemoryNeededFor(const wire::Span& span) {
+std::size_t MemoryNeededFor(const trace_wire::Span& span) {
   auto attributes = static_cast<std::size_t>(span.attributes_size());
-  for (const wire::Span::Event& event : span.events())
+  for (const trace_wire::Span::Event& event : span.events())
     attributes += static_cast<std::size_t>(event.attributes_size());
-  for (const wire::Span::Link& link : span.links())
+  for (const trace_wire::Span::Link& link : span.links())
     attributes += static_cast<std::size_t>(link.attributes_size());
   return sizeof(telemetry::Span) + 2 * span.ByteSizeLong() +
          attributes * sizeof(telemetry::Attribute) +
@@ -59,16 +59,17 @@ class SpanTranslator {
   SpanTranslator(const OtlpOptions& options, ByteBudget::Hold& hold, Translated& result)
       : options_(options), hold_(hold), result_(result) {}
 
-  base::Result<> Resource(const wire::ResourceSpans& group) {
+  base::Result<> Resource(const trace_wire::ResourceSpans& group) {
     resource_ = ToAttributes(group.resource().attributes(), options_.attributes, result_.cut);
     resource_bytes_ = MemoryOf(resource_);
-    for (const wire::ScopeSpans& scope : group.scope_spans())
-      for (const wire::Span& span : scope.spans()) RETURN_IF_ERROR(Add(span, scope.scope().name()));
+    for (const trace_wire::ScopeSpans& scope : group.scope_spans())
+      for (const trace_wire::Span& span : scope.spans())
+        RETURN_IF_ERROR(Add(span, scope.scope().name()));
     return {};
   }
 
  private:
-  base::Result<> Add(const wire::Span& from, const std::string& scope) {
+  base::Result<> Add(const trace_wire::Span& from, const std::string& scope) {
     ++result_.items;
     const auto trace_id = TraceIdOf(from.trace_id());
     const auto span_id = SpanIdOf(from.span_id());
@@ -100,7 +101,7 @@ class SpanTranslator {
     span.scope = Text(scope);
     span.resource = resource_;
     span.attributes = ToAttributes(from.attributes(), options_.attributes, result_.cut);
-    for (const wire::Span::Event& event : from.events()) {
+    for (const trace_wire::Span::Event& event : from.events()) {
       if (span.events.size() == options_.max_events || event.time_unix_nano() > INT64_MAX) {
         ++result_.cut;
         continue;
@@ -110,7 +111,7 @@ class SpanTranslator {
            .name = Text(event.name()),
            .attributes = ToAttributes(event.attributes(), options_.attributes, result_.cut)});
     }
-    for (const wire::Span::Link& link : from.links()) {
+    for (const trace_wire::Span::Link& link : from.links()) {
       const auto to_trace = TraceIdOf(link.trace_id());
       const auto to_span = SpanIdOf(link.span_id());
       if (!to_trace || !to_span || span.links.size() == options_.max_links) {
@@ -126,7 +127,7 @@ class SpanTranslator {
     return {};
   }
 
-  void Refuse(const wire::Span& span, std::string_view why) {
+  void Refuse(const trace_wire::Span& span, std::string_view why) {
     if (result_.refused.count > 0) {
       result_.refused.Add(1, "");
       return;
@@ -153,7 +154,7 @@ base::Result<Translated> TranslateTraces(const TracesRequest& request, const Otl
                                          ByteBudget::Hold& hold) {
   Translated result;
   SpanTranslator translator(options, hold, result);
-  for (const wire::ResourceSpans& group : request.resource_spans())
+  for (const trace_wire::ResourceSpans& group : request.resource_spans())
     RETURN_IF_ERROR(translator.Resource(group));
   return result;
 }

@@ -55,7 +55,7 @@ void SeriesLabels::AppendCollected(std::vector<LabelView>& labels) {
     collected_.clear();
     return;
   }
-  std::ranges::stable_sort(collected_, [](const Named& a, const Named& b) {
+  std::ranges::sort(collected_, [](const Named& a, const Named& b) {
     return std::pair(a.name, a.key) < std::pair(b.name, b.key);
   });
   for (std::size_t i = 0; i < collected_.size();) {
