@@ -16,7 +16,6 @@
 #include "net/event_loop.h"
 #include "observatory/api/evidence.h"
 #include "observatory/api/front.h"
-#include "observatory/api/loki_api.h"
 #include "observatory/api/parameters.h"
 #include "observatory/api/prometheus_api.h"
 #include "observatory/api/reply.h"
@@ -108,7 +107,6 @@ class RunningObservatory final : public Observatory {
   std::unique_ptr<scrape::Service> scrape_;
   api::RequestMetrics request_metrics_;
   std::unique_ptr<api::PrometheusApi> prometheus_;
-  std::unique_ptr<api::LokiApi> loki_;
   std::unique_ptr<api::TempoApi> tempo_;
   std::unique_ptr<api::EvidenceApi> evidence_;
   std::unique_ptr<api::StatusApi> status_;
@@ -234,8 +232,6 @@ Result<> RunningObservatory::StartServing() {
   api::RouteTable routes;
   prometheus_ = std::make_unique<api::PrometheusApi>(*engine_, store_->metrics(), clock_);
   prometheus_->AddRoutes(&routes);
-  loki_ = std::make_unique<api::LokiApi>(store_->logs(), clock_);
-  loki_->AddRoutes(&routes);
   tempo_ = std::make_unique<api::TempoApi>(store_->traces(), clock_);
   tempo_->AddRoutes(&routes);
   evidence_ = std::make_unique<api::EvidenceApi>(store_->metrics(), store_->logs(),

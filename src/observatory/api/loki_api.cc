@@ -39,8 +39,13 @@ net::Response TextList(const auto& texts) {
 // "" and "{}" are everything, which label calls may ask for.
 base::Result<std::optional<Matchers>> OptionalSelector(const std::string& text) {
   if (text.empty() || text == "{}") return std::nullopt;
-  ASSIGN_OR_RETURN(Matchers matchers, logql::ParseSelector(text));
-  return matchers;
+  ASSIGN_OR_RETURN(logql::Query query, logql::Parse(text));
+  auto* selector = std::get_if<logql::LogSelector>(&query);
+  if (selector == nullptr)
+    return Fail(ErrorKind::kInvalidArgument,
+                fmt::format("{} is a query of numbers; only a selector of streams is meant here",
+                            base::Quote(text)));
+  return std::move(selector->matchers);
 }
 
 std::vector<std::string> SplitList(const std::string& text) {

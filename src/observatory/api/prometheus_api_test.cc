@@ -111,7 +111,7 @@ TEST_F(PrometheusApiTest, ErrorsAreThoseOfPrometheus) {
          R"(invalid parameter \"step\")");
   expect("/api/v1/series", 400, "bad_data", "no match[] parameter provided");
   expect("/api/v1/series?match[]=%7Ba=~%22.*%22%7D", 400, "bad_data",
-         "match[] must contain at least one non-empty matcher");
+         "at least one non-empty matcher");
   expect("/api/v1/series?match[]=%7B", 400, "bad_data", R"(invalid parameter \"match[]\")");
   metrics_.broken = base::Error(base::ErrorKind::kUnavailable, "the disk is gone");
   expect("/api/v1/query?query=up", 503, "unavailable", "the disk is gone");

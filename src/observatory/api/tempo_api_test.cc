@@ -11,42 +11,42 @@ namespace {
 
 using testing::HasSubstr;
 
-const char* const kTrace = "0af7651916cd43dd8448eb211c80319c";
-const char* const kOther = "11111111111111112222222222222222";
-constexpr std::int64_t kStart = 1'700'000'000'000'000'000;
+const char* const kTempoTrace = "0af7651916cd43dd8448eb211c80319c";
+const char* const kTempoOther = "11111111111111112222222222222222";
+constexpr std::int64_t kTempoStart = 1'700'000'000'000'000'000;
 
 class TempoApiTest : public ApiTest {
  protected:
   TempoApiTest() {
     traces_.spans = {
-        {.trace_id = TraceIdOf(kTrace),
+        {.trace_id = TraceIdOf(kTempoTrace),
          .span_id = SpanIdOf("00000000000000a1"),
          .name = "GET /",
          .kind = telemetry::SpanKind::kServer,
-         .start_ns = kStart,
-         .end_ns = kStart + 2'500'000'000,
+         .start_ns = kTempoStart,
+         .end_ns = kTempoStart + 2'500'000'000,
          .scope = "http",
          .resource = {{"service.name", std::string("frontend")}},
          .attributes = {{"http.status_code", std::int64_t{500}}, {"zone", std::string("a")}}},
-        {.trace_id = TraceIdOf(kTrace),
+        {.trace_id = TraceIdOf(kTempoTrace),
          .span_id = SpanIdOf("00000000000000b2"),
          .parent_id = SpanIdOf("00000000000000a1"),
          .name = "GetCart",
          .kind = telemetry::SpanKind::kClient,
          .status = telemetry::SpanStatus::kError,
          .status_message = "no cart",
-         .start_ns = kStart + 1000,
-         .end_ns = kStart + 1'000'001'000,
+         .start_ns = kTempoStart + 1000,
+         .end_ns = kTempoStart + 1'000'001'000,
          .resource = {{"service.name", std::string("cart")}},
          .attributes = {{"retry", true}},
-         .events = {{.time_ns = kStart + 2000,
+         .events = {{.time_ns = kTempoStart + 2000,
                      .name = "exception",
                      .attributes = {{"exception.type", std::string("Empty")}}}}},
-        {.trace_id = TraceIdOf(kOther),
+        {.trace_id = TraceIdOf(kTempoOther),
          .span_id = SpanIdOf("00000000000000c3"),
          .name = "tick",
-         .start_ns = kStart + 5'000'000'000,
-         .end_ns = kStart + 5'010'000'000,
+         .start_ns = kTempoStart + 5'000'000'000,
+         .end_ns = kTempoStart + 5'010'000'000,
          .resource = {{"service.name", std::string("cron")}}},
     };
     api_.AddRoutes(&routes_);
@@ -57,7 +57,7 @@ class TempoApiTest : public ApiTest {
 };
 
 TEST_F(TempoApiTest, ATraceAsOtlpJson) {
-  const net::Response response = Get(std::string("/api/v2/traces/") + kTrace);
+  const net::Response response = Get(std::string("/api/v2/traces/") + kTempoTrace);
   EXPECT_EQ(response.status, 200);
   EXPECT_EQ(
       response.body,
@@ -74,20 +74,20 @@ TEST_F(TempoApiTest, ATraceAsOtlpJson) {
       R"({"boolValue":true}}],"events":[{"timeUnixNano":"1700000000000002000","name":"exception",)"
       R"("attributes":[{"key":"exception.type","value":{"stringValue":"Empty"}}]}],"status":)"
       R"({"message":"no cart","code":2}}]}]}]},"metrics":{}})");
-  EXPECT_THAT(Get(std::string("/api/traces/") + kTrace).body,
+  EXPECT_THAT(Get(std::string("/api/traces/") + kTempoTrace).body,
               testing::StartsWith("{\"batches\":["));
 }
 
 TEST_F(TempoApiTest, ATraceAsProtobuf) {
   const net::Response v1 =
-      Get(std::string("/api/traces/") + kTrace, {{"Accept", "application/protobuf"}});
+      Get(std::string("/api/traces/") + kTempoTrace, {{"Accept", "application/protobuf"}});
   EXPECT_EQ(v1.headers.at("Content-Type"), "application/protobuf");
-  EXPECT_EQ(v1.body, ResourceSpansProto(*traces_.Trace(TraceIdOf(kTrace))));
+  EXPECT_EQ(v1.body, ResourceSpansProto(*traces_.Trace(TraceIdOf(kTempoTrace))));
   // ResourceSpans is field 1 of the trace; the trace is field 1 of v2's answer.
   ASSERT_GT(v1.body.size(), 127u);
   EXPECT_EQ(v1.body[0], '\x0a');
   const net::Response v2 =
-      Get(std::string("/api/v2/traces/") + kTrace, {{"Accept", "application/protobuf"}});
+      Get(std::string("/api/v2/traces/") + kTempoTrace, {{"Accept", "application/protobuf"}});
   EXPECT_EQ(v2.body.size(), v1.body.size() + 3) << "a tag and a length of two bytes";
   EXPECT_TRUE(v2.body.ends_with(v1.body));
 }
@@ -123,13 +123,13 @@ TEST_F(TempoApiTest, SearchByQueryAndByTags) {
         "q=%7B%20.http.status_code%20%3E%3D%20500%20%7D", "start=1700000000&end=1700000002",
         "q=%7B%20rootServiceName%20%3D%20%22frontend%22%20%7D"})
     EXPECT_THAT(Get(std::string("/api/search?") + found).body,
-                testing::AllOf(HasSubstr(kTrace), testing::Not(HasSubstr(kOther))))
+                testing::AllOf(HasSubstr(kTempoTrace), testing::Not(HasSubstr(kTempoOther))))
         << found;
   EXPECT_THAT(Get("/api/search?maxDuration=1s").body,
-              testing::AllOf(HasSubstr(kOther), testing::Not(HasSubstr(kTrace))));
+              testing::AllOf(HasSubstr(kTempoOther), testing::Not(HasSubstr(kTempoTrace))));
   EXPECT_THAT(Get("/api/search?q=%7B%20name%20%3D%20%22none%22%20%7D").body,
               HasSubstr("\"traces\":[]"));
-  EXPECT_THAT(Get("/api/search?limit=1").body, testing::Not(HasSubstr(kTrace)));
+  EXPECT_THAT(Get("/api/search?limit=1").body, testing::Not(HasSubstr(kTempoTrace)));
 }
 
 TEST_F(TempoApiTest, SearchesThatCannotBeAnswered) {
