@@ -260,7 +260,7 @@ void ConfigReader::Bytes(std::string_view key, std::uint64_t* out) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
   const std::string_view unit = text.substr(static_cast<std::size_t>(end - text.data()));
   static constexpr std::pair<std::string_view, int> kUnits[] = {
-      {"", 0},    {"B", 0},   {"KB", 10}, {"KiB", 10}, {"MB", 20},
+      {"", 0},     {"B", 0},   {"KB", 10},  {"KiB", 10}, {"MB", 20},
       {"MiB", 20}, {"GB", 30}, {"GiB", 30}, {"TB", 40},  {"TiB", 40}};
   const auto found = std::ranges::find(kUnits, unit, [](const auto& pair) { return pair.first; });
   if (error != std::errc() || found == std::end(kUnits) ||

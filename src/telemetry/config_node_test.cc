@@ -16,8 +16,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 TEST(ConfigNodeTest, ReadsAMapStrictly) {
-  const auto node = ParseConfig("a: x\nn: 12\nd: 1h30m\nb: true\nl: [p, q]\nm: {k: v}\ns: 10MB\n",
-                                "f.yml");
+  const auto node =
+      ParseConfig("a: x\nn: 12\nd: 1h30m\nb: true\nl: [p, q]\nm: {k: v}\ns: 10MB\n", "f.yml");
   ASSERT_TRUE(node) << node.error().ToString();
   ConfigReader reader(*node, "a test", "f.yml");
   std::string a;

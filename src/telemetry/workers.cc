@@ -28,7 +28,7 @@ struct ThreadWorkers::Impl {
   const std::size_t max_queued;
   std::mutex mutex;
   std::condition_variable changed;
-  bool stopping = false;    // guarded by mutex
+  bool stopping = false;     // guarded by mutex
   std::deque<Task> queue{};  // guarded by mutex
   std::vector<std::thread> threads{};
 };

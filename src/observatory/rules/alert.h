@@ -3,7 +3,8 @@
 //   state     | in the result, held long enough | in the result | not in the result
 //   (none)    | firing                          | pending       |
 //   pending   | firing                          | pending       | (none)
-//   firing    | firing                          |               | firing while keep_firing_for, then
+//   firing    | firing                          |               | firing while keep_firing_for,
+//   then
 //             |                                 |               |   resolved
 //   resolved  | as a new one                    | as a new one  | resolved, forgotten after 15 min
 #pragma once

@@ -77,12 +77,9 @@ base::Result<Alert> AlertingRule::MakeAlert(const VectorSample& sample, WallTime
   return alert;
 }
 
-base::Result<std::vector<RuleSample>> AlertingRule::Evaluate(WallTime now,
-                                                             base::Duration query_offset,
-                                                             std::uint64_t limit,
-                                                             RuleEngine& engine,
-                                                             const AlertContext& context,
-                                                             const Restore& restore) {
+base::Result<std::vector<RuleSample>> AlertingRule::Evaluate(
+    WallTime now, base::Duration query_offset, std::uint64_t limit, RuleEngine& engine,
+    const AlertContext& context, const Restore& restore) {
   ASSIGN_OR_RETURN(const std::vector<VectorSample> found,
                    engine.Query(rule_.expression, ToMs(now - query_offset)));
   std::map<Labels, Alert> present;

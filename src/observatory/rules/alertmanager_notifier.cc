@@ -47,8 +47,7 @@ struct AlertmanagerNotifier::Impl : std::enable_shared_from_this<AlertmanagerNot
     poster.Post(receiver.config.url, AlertmanagerBody(receiver.sending), receiver.config.timeout,
                 [weak = weak_from_this(), &executor = executor,
                  &receiver](base::Result<net::Response> answer) {
-                  auto shared =
-                      std::make_shared<base::Result<net::Response>>(std::move(answer));
+                  auto shared = std::make_shared<base::Result<net::Response>>(std::move(answer));
                   executor.Post([weak, &receiver, shared] {
                     if (const auto self = weak.lock()) self->Answered(receiver, *shared);
                   });

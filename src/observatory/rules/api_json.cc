@@ -80,7 +80,9 @@ json ShownRule(const RuleStatus& status, bool with_alerts) {
   json shown = {{"name", rule.name},
                 {"query", rule.expression},
                 {"labels", ShownTemplates(rule.labels, !alerting)},
-                {"health", !status.evaluated ? "unknown" : status.last_error.empty() ? "ok" : "err"},
+                {"health", !status.evaluated           ? "unknown"
+                           : status.last_error.empty() ? "ok"
+                                                       : "err"},
                 {"evaluationTime", Seconds(status.evaluation_time)},
                 {"lastEvaluation", TimeOrNone(status.last_evaluation)},
                 {"type", alerting ? "alerting" : "recording"}};

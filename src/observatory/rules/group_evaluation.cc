@@ -78,9 +78,9 @@ base::Result<std::vector<RuleSample>> GroupEvaluation::Record(const State& state
       const std::vector<VectorSample> found,
       dependencies_.engine.Query(state.rule.expression, ToMs(now - group_.query_offset)));
   if (group_.limit != 0 && found.size() > group_.limit) {
-    return base::Fail(base::ErrorKind::kResourceExhausted,
-                      fmt::format("{} series, which is over the limit of {}", found.size(),
-                                  group_.limit));
+    return base::Fail(
+        base::ErrorKind::kResourceExhausted,
+        fmt::format("{} series, which is over the limit of {}", found.size(), group_.limit));
   }
   std::vector<RuleSample> samples;
   std::set<Labels> seen;
@@ -105,11 +105,11 @@ base::Result<std::vector<RuleSample>> GroupEvaluation::Record(const State& state
 AlertingRule::Restore GroupEvaluation::RestoreOf(const State& state, WallTime now) const {
   if (dependencies_.source == nullptr || state.rule.hold < options_.grace_period) return {};
   telemetry::Matchers matchers;
-  matchers.push_back(telemetry::Matcher::Equal(std::string(telemetry::kMetricName),
-                                               "ALERTS_FOR_STATE"));
+  matchers.push_back(
+      telemetry::Matcher::Equal(std::string(telemetry::kMetricName), "ALERTS_FOR_STATE"));
   matchers.push_back(telemetry::Matcher::Equal("alertname", state.rule.name));
-  auto selected = dependencies_.source->Select(
-      matchers, {ToMs(now - options_.outage_tolerance), ToMs(now)});
+  auto selected =
+      dependencies_.source->Select(matchers, {ToMs(now - options_.outage_tolerance), ToMs(now)});
   if (!selected) {
     base::LogWarning("rules", "the state of alerts is not restored",
                      {{"alert", state.rule.name}, {"error", selected.error().message()}});
@@ -151,9 +151,8 @@ base::Result<> GroupEvaluation::EvaluateRule(State& state, WallTime now) {
   } else {
     AlertingRule::Restore restore;
     if (!state.restored) restore = RestoreOf(state, now);
-    auto evaluated =
-        state.alerting.Evaluate(now, group_.query_offset, group_.limit, dependencies_.engine,
-                                options_.context, restore);
+    auto evaluated = state.alerting.Evaluate(now, group_.query_offset, group_.limit,
+                                             dependencies_.engine, options_.context, restore);
     if (!evaluated) return std::unexpected(std::move(evaluated).error());
     state.restored = true;
     samples = std::move(*evaluated);
@@ -172,15 +171,14 @@ std::vector<Notification> GroupEvaluation::Evaluate(WallTime now) {
     state.status.evaluation_time = dependencies_.clock.Now() - started;
     state.status.last_error = result ? "" : result.error().message();
     if (!result) {
-      base::LogWarning("rules", "a rule fails",
-                       {{"group", group_.name},
-                        {"rule", state.rule.name},
-                        {"error", result.error().message()}});
+      base::LogWarning(
+          "rules", "a rule fails",
+          {{"group", group_.name}, {"rule", state.rule.name}, {"error", result.error().message()}});
     }
     if (state.rule.kind != Rule::Kind::kAlerting) continue;
     // What could not be written may be sent all the same: people wait for it.
-    auto of_rule = state.alerting.Due(now, options_.resend_delay, group_.interval,
-                                      options_.context);
+    auto of_rule =
+        state.alerting.Due(now, options_.resend_delay, group_.interval, options_.context);
     std::ranges::move(of_rule, std::back_inserter(due));
     state.status.alerts = state.alerting.Active();
   }

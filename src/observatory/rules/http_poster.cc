@@ -8,8 +8,7 @@
 
 namespace enclave::observatory::rules {
 
-void HttpPoster::Post(const std::string& url, std::string body, base::Duration timeout,
-                      Done done) {
+void HttpPoster::Post(const std::string& url, std::string body, base::Duration timeout, Done done) {
   const std::size_t authority = url.find("://");
   const std::size_t path =
       authority == std::string::npos ? authority : url.find('/', authority + 3);
@@ -35,16 +34,16 @@ void HttpPoster::Post(const std::string& url, std::string body, base::Duration t
   request.headers["User-Agent"] = "enclave";
   request.body = std::move(body);
   request.timeout = std::chrono::ceil<std::chrono::milliseconds>(timeout);
-  boost::asio::co_spawn(loop_.context(), client->Send(std::move(request)),
-                        [client, done = std::move(done)](const std::exception_ptr& exception,
-                                                         base::Result<net::Response> response) {
-                          if (exception) {
-                            done(base::Fail(base::ErrorKind::kInternal,
-                                            "the request ended with an exception"));
-                          } else {
-                            done(std::move(response));
-                          }
-                        });
+  boost::asio::co_spawn(
+      loop_.context(), client->Send(std::move(request)),
+      [client, done = std::move(done)](const std::exception_ptr& exception,
+                                       base::Result<net::Response> response) {
+        if (exception) {
+          done(base::Fail(base::ErrorKind::kInternal, "the request ended with an exception"));
+        } else {
+          done(std::move(response));
+        }
+      });
 }
 
 }  // namespace enclave::observatory::rules

@@ -89,10 +89,10 @@ std::string HumanizeTimestamp(double seconds) {
   const auto day = std::chrono::floor<std::chrono::days>(since);
   const std::chrono::year_month_day date{std::chrono::sys_days(day)};
   const std::chrono::hh_mm_ss time(since - day);
-  std::string text = fmt::format(
-      "{:04}-{:02}-{:02} {:02}:{:02}:{:02}", static_cast<int>(date.year()),
-      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), time.hours().count(),
-      time.minutes().count(), time.seconds().count());
+  std::string text =
+      fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", static_cast<int>(date.year()),
+                  static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                  time.hours().count(), time.minutes().count(), time.seconds().count());
   if (const auto nanos = time.subseconds().count(); nanos != 0) {
     std::string fraction = fmt::format(".{:09}", nanos);
     while (fraction.ends_with('0')) fraction.pop_back();

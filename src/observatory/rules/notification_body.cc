@@ -63,26 +63,26 @@ std::string WebhookBody(const WebhookMessage& message) {
       message.alerts, [](const Notification& alert) { return !alert.resolved; });
   json alerts = json::array();
   for (const Notification& alert : message.alerts) {
-    alerts.push_back({{"status", alert.resolved ? "resolved" : "firing"},
-                      {"labels", ObjectOf(alert.labels)},
-                      {"annotations", ObjectOf(alert.annotations)},
-                      {"startsAt", FormatRfc3339(alert.starts_at)},
-                      {"endsAt", alert.resolved ? FormatRfc3339(alert.ends_at)
-                                                : std::string(kNoTime)},
-                      {"generatorURL", alert.generator_url},
-                      {"fingerprint", Fingerprint(alert.labels)}});
+    alerts.push_back(
+        {{"status", alert.resolved ? "resolved" : "firing"},
+         {"labels", ObjectOf(alert.labels)},
+         {"annotations", ObjectOf(alert.annotations)},
+         {"startsAt", FormatRfc3339(alert.starts_at)},
+         {"endsAt", alert.resolved ? FormatRfc3339(alert.ends_at) : std::string(kNoTime)},
+         {"generatorURL", alert.generator_url},
+         {"fingerprint", Fingerprint(alert.labels)}});
   }
-  return Dumped({{"version", "4"},
-                 {"groupKey", GroupKey(message.group_labels)},
-                 {"truncatedAlerts", message.truncated},
-                 {"status", firing ? "firing" : "resolved"},
-                 {"receiver", message.receiver},
-                 {"groupLabels", ObjectOf(message.group_labels)},
-                 {"commonLabels", ObjectOf(CommonOf(message.alerts, &Notification::labels))},
-                 {"commonAnnotations",
-                  ObjectOf(CommonOf(message.alerts, &Notification::annotations))},
-                 {"externalURL", message.external_url},
-                 {"alerts", std::move(alerts)}});
+  return Dumped(
+      {{"version", "4"},
+       {"groupKey", GroupKey(message.group_labels)},
+       {"truncatedAlerts", message.truncated},
+       {"status", firing ? "firing" : "resolved"},
+       {"receiver", message.receiver},
+       {"groupLabels", ObjectOf(message.group_labels)},
+       {"commonLabels", ObjectOf(CommonOf(message.alerts, &Notification::labels))},
+       {"commonAnnotations", ObjectOf(CommonOf(message.alerts, &Notification::annotations))},
+       {"externalURL", message.external_url},
+       {"alerts", std::move(alerts)}});
 }
 
 }  // namespace enclave::observatory::rules

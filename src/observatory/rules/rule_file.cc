@@ -84,13 +84,13 @@ class RuleReader {
     }
     for (const ConfigNode& child : node.children) {
       if (child.kind != ConfigNode::Kind::kScalar && !child.is_null()) {
-        return base::Fail(ConfigError(
-            file_, child.line, fmt::format("{} must be a text", base::Quote(child.key))));
+        return base::Fail(ConfigError(file_, child.line,
+                                      fmt::format("{} must be a text", base::Quote(child.key))));
       }
       if (!IsName(child.key, false) || (is_label && child.key == telemetry::kMetricName)) {
-        return base::Fail(ConfigError(file_, child.line,
-                                      fmt::format("{} cannot be the name of a label or annotation",
-                                                  base::Quote(child.key))));
+        return base::Fail(ConfigError(
+            file_, child.line,
+            fmt::format("{} cannot be the name of a label or annotation", base::Quote(child.key))));
       }
       std::string text = child.is_null() ? std::string() : child.text;
       if (!expands) {
@@ -126,8 +126,8 @@ class RuleReader {
   RuleEngine& engine_;
 };
 
-base::Result<RuleGroup> ReadGroup(const ConfigNode& node, std::string_view file,
-                                  RuleEngine& engine, const RuleDefaults& defaults) {
+base::Result<RuleGroup> ReadGroup(const ConfigNode& node, std::string_view file, RuleEngine& engine,
+                                  const RuleDefaults& defaults) {
   RuleGroup group;
   group.file = file;
   group.interval = defaults.interval;
@@ -170,7 +170,8 @@ std::string Rule::Key() const {
 }
 
 std::string RuleGroup::Fingerprint() const {
-  std::string text = fmt::format("{} {} {} {}", Key(), interval.count(), query_offset.count(), limit);
+  std::string text =
+      fmt::format("{} {} {} {}", Key(), interval.count(), query_offset.count(), limit);
   for (const Rule& rule : rules) {
     text += fmt::format("\n{} {} {} {} {}", rule.Key(), base::Quote(rule.expression),
                         rule.hold.count(), rule.keep_firing.count(), Described(rule.annotations));

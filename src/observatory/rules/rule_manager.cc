@@ -72,8 +72,8 @@ struct RuleManager::Impl : std::enable_shared_from_this<RuleManager::Impl> {
   const Notify notify;
   const RuleManagerOptions options;
 
-  std::map<std::string, GroupPtr> groups;           // by key
-  std::optional<std::vector<RuleGroup>> wanted;     // waits until no changed group is busy
+  std::map<std::string, GroupPtr> groups;        // by key
+  std::optional<std::vector<RuleGroup>> wanted;  // waits until no changed group is busy
 
   mutable std::mutex mutex;
   std::map<std::string, GroupStatus> statuses;  // by key; guarded by mutex
@@ -136,7 +136,8 @@ void RuleManager::Impl::Plan(const GroupPtr& group) {
   const std::uint64_t hash = XXH3_64bits(group->key.data(), group->key.size());
   const Duration offset(
       static_cast<std::int64_t>(hash % static_cast<std::uint64_t>(group->interval.count())));
-  Duration due = std::chrono::floor<std::chrono::milliseconds>(now - now % group->interval + offset);
+  Duration due =
+      std::chrono::floor<std::chrono::milliseconds>(now - now % group->interval + offset);
   while (due <= now) due += group->interval;
   group->due = WallTime(due);
   group->timer = executor.After(due - now, Guarded([group](Impl& self) { self.Turn(group); }));
@@ -153,18 +154,19 @@ void RuleManager::Impl::Turn(const GroupPtr& group) {
     return;
   }
   group->busy = true;
-  const bool submitted = workers.Submit([weak = weak_from_this(), &executor = executor, group, now] {
-    auto due = std::make_shared<std::vector<Notification>>(group->evaluation.Evaluate(now));
-    auto status = std::make_shared<GroupStatus>(group->evaluation.Status());
-    executor.Post([weak, group, due, status] {
-      const auto self = weak.lock();
-      if (self == nullptr) return;
-      group->busy = false;
-      self->Publish(*group, std::move(*status));
-      if (!due->empty() && self->notify) self->notify(*due);
-      self->Sync();
-    });
-  });
+  const bool submitted =
+      workers.Submit([weak = weak_from_this(), &executor = executor, group, now] {
+        auto due = std::make_shared<std::vector<Notification>>(group->evaluation.Evaluate(now));
+        auto status = std::make_shared<GroupStatus>(group->evaluation.Status());
+        executor.Post([weak, group, due, status] {
+          const auto self = weak.lock();
+          if (self == nullptr) return;
+          group->busy = false;
+          self->Publish(*group, std::move(*status));
+          if (!due->empty() && self->notify) self->notify(*due);
+          self->Sync();
+        });
+      });
   if (!submitted) {
     group->busy = false;
     ++group->missed;

@@ -105,9 +105,8 @@ base::Result<RulesConfig> ParseRulesConfig(std::string_view text, std::string_vi
   }
   reader.Value("alerting", [&](const ConfigNode& node) -> base::Result<> {
     ConfigReader alerting(node, "alerting", file);
-    alerting.Each("alertmanagers", [&](const ConfigNode& value) {
-      return ReadAlertmanager(value, file, config);
-    });
+    alerting.Each("alertmanagers",
+                  [&](const ConfigNode& value) { return ReadAlertmanager(value, file, config); });
     return alerting.Finish();
   });
   reader.Each("webhooks", [&](const ConfigNode& node) -> base::Result<> {

@@ -127,7 +127,8 @@ class Expansion {
     return value;
   }
 
-  base::Result<TemplateValue> Call(const std::string& name, const std::vector<TemplateValue>& args) {
+  base::Result<TemplateValue> Call(const std::string& name,
+                                   const std::vector<TemplateValue>& args) {
     if (name == "externalURL") return TemplateValue{data_.external_url};
     if (name == "query") {
       if (!data_.query) return CannotExpand("there is nothing to query here");

@@ -20,14 +20,23 @@ inline constexpr std::size_t kMaxTemplateOutput = 256 << 10;
 struct TemplatePipeline;
 
 struct TemplateOperand {
-  enum class Kind : std::uint8_t { kDot, kVariable, kFunction, kText, kNumber, kBool, kNil, kParen };
+  enum class Kind : std::uint8_t {
+    kDot,
+    kVariable,
+    kFunction,
+    kText,
+    kNumber,
+    kBool,
+    kNil,
+    kParen
+  };
   Kind kind = Kind::kDot;
   std::string text{};  // of a variable (without $), function or text
   double number = 0;
   bool integer = false;  // a number written without point or exponent
   bool truth = false;
-  std::vector<TemplatePipeline> paren{};  // one
-  std::vector<std::string> fields{};      // .Labels.job
+  std::vector<TemplatePipeline> paren;  // one
+  std::vector<std::string> fields{};    // .Labels.job
 };
 
 struct TemplateCommand {

@@ -31,8 +31,7 @@ std::optional<double> AsNumber(const TemplateValue& value) {
     double number = 0;
     std::string_view digits = *text;
     if (digits.starts_with('+')) digits.remove_prefix(1);
-    const auto [end, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
     if (error == std::errc() && end == digits.data() + digits.size()) return number;
   }
   return std::nullopt;
@@ -107,8 +106,10 @@ base::Result<TemplateValue> SortByLabel(const Args& args) {
   if (list == nullptr) return WrongUse("sortByLabel is of what a query gives");
   TemplateList sorted = *list;
   const std::string name = ToText(args[0]);
-  std::ranges::stable_sort(sorted, {}, [&](const VectorSample& sample) {
-    return std::string(sample.labels.Get(name));
+  std::ranges::sort(sorted, [&](const VectorSample& a, const VectorSample& b) {
+    const auto key_a = a.labels.Get(name);
+    const auto key_b = b.labels.Get(name);
+    return key_a != key_b ? key_a < key_b : a.labels < b.labels;
   });
   return TemplateValue{std::move(sorted)};
 }
@@ -153,8 +154,7 @@ base::Result<TemplateValue> ReplaceAll(const Args& args) {
 }
 
 base::Result<TemplateValue> ParseDuration(const Args& args) {
-  ASSIGN_OR_RETURN(const base::Duration duration,
-                   telemetry::ParseConfigDuration(ToText(args[0])));
+  ASSIGN_OR_RETURN(const base::Duration duration, telemetry::ParseConfigDuration(ToText(args[0])));
   return TemplateValue{std::chrono::duration<double>(duration).count()};
 }
 

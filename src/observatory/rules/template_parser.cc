@@ -101,12 +101,14 @@ class TemplateParser {
     return base::Fail(ErrorKind::kInvalidArgument, fmt::format("template line {}: {}", line, why));
   }
 
-  // Nodes up to an end, an else (`stopped` names it, its tokens stay to be read), or the text's end.
+  // Nodes up to an end, an else (`stopped` names it, its tokens stay to be read), or the text's
+  // end.
   base::Result<> ParseList(std::vector<TemplateNode>& nodes, int depth, std::string& stopped) {
     if (depth > kMaxTemplateDepth) return Refuse("nested too deeply");
     while (at_ < text_.size()) {
       const std::size_t open = text_.find("{{", at_);
-      std::string_view plain = text_.substr(at_, open == std::string_view::npos ? open : open - at_);
+      std::string_view plain =
+          text_.substr(at_, open == std::string_view::npos ? open : open - at_);
       if (std::exchange(trim_, false)) {
         const std::size_t first = plain.find_first_not_of(" \t\r\n");
         plain.remove_prefix(first == std::string_view::npos ? plain.size() : first);
@@ -252,7 +254,8 @@ class TemplateParser {
     } else if (IsWordStart(c)) {
       token.kind = Kind::kName;
       token.text = ReadWord();
-    } else if (IsDigit(c) || c == '.' || ((c == '-' || c == '+') && (IsDigit(after) || after == '.'))) {
+    } else if (IsDigit(c) || c == '.' ||
+               ((c == '-' || c == '+') && (IsDigit(after) || after == '.'))) {
       const std::size_t begin = at_++;
       while (at_ < text_.size() &&
              (IsDigit(text_[at_]) || IsWordStart(text_[at_]) || text_[at_] == '.' ||

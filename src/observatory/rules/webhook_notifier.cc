@@ -19,8 +19,8 @@ constexpr std::size_t kMaxAlertsOfGroup = 10'000;
 struct WebhookNotifier::Impl : std::enable_shared_from_this<WebhookNotifier::Impl> {
   struct Entry {
     Notification notification;
-    bool told_firing = false;    // the receiver knows that it fires
-    std::uint64_t version = 0;   // counts its changes
+    bool told_firing = false;   // the receiver knows that it fires
+    std::uint64_t version = 0;  // counts its changes
   };
   struct Group {
     Labels labels;
@@ -132,15 +132,14 @@ struct WebhookNotifier::Impl : std::enable_shared_from_this<WebhookNotifier::Imp
   }
 
   void Try(const GroupPtr& group) {
-    poster.Post(config.url, group->body, config.timeout,
-                [weak = weak_from_this(), &executor = executor,
-                 group](base::Result<net::Response> answer) {
-                  auto shared =
-                      std::make_shared<base::Result<net::Response>>(std::move(answer));
-                  executor.Post([weak, group, shared] {
-                    if (const auto self = weak.lock()) self->Answered(group, *shared);
-                  });
-                });
+    poster.Post(
+        config.url, group->body, config.timeout,
+        [weak = weak_from_this(), &executor = executor, group](base::Result<net::Response> answer) {
+          auto shared = std::make_shared<base::Result<net::Response>>(std::move(answer));
+          executor.Post([weak, group, shared] {
+            if (const auto self = weak.lock()) self->Answered(group, *shared);
+          });
+        });
   }
 
   void Answered(const GroupPtr& group, const base::Result<net::Response>& answer) {

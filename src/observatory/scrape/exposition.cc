@@ -173,8 +173,8 @@ base::Result<> ExpositionParser::ReadName(std::string_view& rest) {
   return {};
 }
 
-// # TYPE name word | # HELP name text | # UNIT name word. kEnd stands for a comment without meaning,
-// which only Prometheus' text has.
+// # TYPE name word | # HELP name text | # UNIT name word. kEnd stands for a comment without
+// meaning, which only Prometheus' text has.
 base::Result<ExpositionParser::Entry> ExpositionParser::ReadComment(std::string_view line) {
   const bool open = format_ == ExpositionFormat::kOpenMetrics;
   std::string_view rest = line.substr(1);
@@ -309,8 +309,7 @@ base::Result<telemetry::Exemplar> ExpositionParser::ReadExemplar(
     std::string text = escaped ? Unescape(value, true) : std::string(value);
     if (name == "trace_id" && (exemplar.trace_id = trace::TraceId::Parse(text))) return true;
     if (name == "span_id" && (exemplar.span_id = trace::SpanId::Parse(text))) return true;
-    labels.push_back(
-        {name_escaped ? Unescape(name, true) : std::string(name), std::move(text)});
+    labels.push_back({name_escaped ? Unescape(name, true) : std::string(name), std::move(text)});
     return true;
   };
   if (const auto wrong = ReadLabelSet(exemplar_.substr(1, close), add)) return Refuse(*wrong);

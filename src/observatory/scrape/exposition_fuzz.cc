@@ -29,8 +29,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       continue;
     }
     const std::string_view series = parser.series();
-    CHECK(series.data() >= text.data() && series.data() + series.size() <= text.data() + text.size(),
-          "a series is a view into the text");
+    CHECK(
+        series.data() >= text.data() && series.data() + series.size() <= text.data() + text.size(),
+        "a series is a view into the text");
     labels.clear();
     if (parser.ReadSeries(labels, batch)) {
       CHECK(labels.front().name == telemetry::kMetricName && !labels.front().value.empty(),

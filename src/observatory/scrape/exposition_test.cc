@@ -34,7 +34,8 @@ std::vector<std::string> ReadAll(std::string_view text, ExpositionFormat format)
       case ExpositionParser::Entry::kEnd:
         return lines;
       case ExpositionParser::Entry::kType:
-        lines.push_back(fmt::format("type {} {}", parser.metric(), static_cast<int>(parser.type())));
+        lines.push_back(
+            fmt::format("type {} {}", parser.metric(), static_cast<int>(parser.type())));
         break;
       case ExpositionParser::Entry::kHelp:
         lines.push_back(fmt::format("help {} {}", parser.metric(), parser.description()));
@@ -74,22 +75,21 @@ std::vector<std::string> ReadAll(std::string_view text, ExpositionFormat format)
 }
 
 TEST(ExpositionTest, PrometheusText) {
-  EXPECT_THAT(
-      ReadAll("# HELP http_requests_total All requests.\\nOf \\\\ everybody.\n"
-              "# TYPE http_requests_total counter\n"
-              "http_requests_total{code=\"200\",method=\"get\"} 1027 1395066363000\n"
-              "http_requests_total { code = \"400\" , } 3\n"
-              "\n# an ordinary comment\n"
-              "  spaced\t 1e3  \n"
-              "a{x=\"c:\\\\dir\\n\\\"quoted\\\"\",y=\"}\"} -0.5\n"
-              "not NaN\nplus +Inf\nminus -inf",
-              kText),
-      ElementsAre("help http_requests_total All requests.\nOf \\ everybody.",
-                  "type http_requests_total 1",
-                  "http_requests_total{code=\"200\", method=\"get\"} 1027 @1395066363000",
-                  "http_requests_total{code=\"400\"} 3", "spaced 1000",
-                  "a{x=\"c:\\\\dir\\n\\\"quoted\\\"\", y=\"}\"} -0.5", "not nan", "plus inf",
-                  "minus -inf"));
+  EXPECT_THAT(ReadAll("# HELP http_requests_total All requests.\\nOf \\\\ everybody.\n"
+                      "# TYPE http_requests_total counter\n"
+                      "http_requests_total{code=\"200\",method=\"get\"} 1027 1395066363000\n"
+                      "http_requests_total { code = \"400\" , } 3\n"
+                      "\n# an ordinary comment\n"
+                      "  spaced\t 1e3  \n"
+                      "a{x=\"c:\\\\dir\\n\\\"quoted\\\"\",y=\"}\"} -0.5\n"
+                      "not NaN\nplus +Inf\nminus -inf",
+                      kText),
+              ElementsAre("help http_requests_total All requests.\nOf \\ everybody.",
+                          "type http_requests_total 1",
+                          "http_requests_total{code=\"200\", method=\"get\"} 1027 @1395066363000",
+                          "http_requests_total{code=\"400\"} 3", "spaced 1000",
+                          "a{x=\"c:\\\\dir\\n\\\"quoted\\\"\", y=\"}\"} -0.5", "not nan",
+                          "plus inf", "minus -inf"));
 }
 
 TEST(ExpositionTest, OpenMetricsWithExemplars) {
@@ -103,7 +103,8 @@ TEST(ExpositionTest, OpenMetricsWithExemplars) {
               "foo_seconds_created 1520430000.123\n"
               "# EOF\n",
               kOpen),
-      ElementsAre("type foo_seconds 3", "unit foo_seconds seconds", "help foo_seconds How \"long\".",
+      ElementsAre("type foo_seconds 3", "unit foo_seconds seconds",
+                  "help foo_seconds How \"long\".",
                   "foo_seconds_bucket{le=\"0.1\"} 8 # {} 0.054 @7",
                   "foo_seconds_bucket{le=\"1.0\"} 11 @1520879607789 # {user=\"a b\"} 0.67 "
                   "@1520879606500 trace 5b8aa5a2d2c872e8321cf37308d69df2 span 051581bf3cb55c13",
@@ -112,13 +113,13 @@ TEST(ExpositionTest, OpenMetricsWithExemplars) {
 
 TEST(ExpositionTest, QuotedNamesOfPrometheus3) {
   for (const auto format : {kText, kOpen}) {
-    EXPECT_THAT(ReadAll("# TYPE \"http.server.duration\" gauge\n"
-                        "{\"http.server.duration\",\"service.name\"=\"w\\\\eb\",x=\"1\"} 2\n"
-                        "{\"größe\"} 3\n# EOF\n",
-                        format),
-                ElementsAre("type http.server.duration 2",
-                            "http.server.duration{service.name=\"w\\\\eb\", x=\"1\"} 2",
-                            "größe 3"));
+    EXPECT_THAT(
+        ReadAll("# TYPE \"http.server.duration\" gauge\n"
+                "{\"http.server.duration\",\"service.name\"=\"w\\\\eb\",x=\"1\"} 2\n"
+                "{\"größe\"} 3\n# EOF\n",
+                format),
+        ElementsAre("type http.server.duration 2",
+                    "http.server.duration{service.name=\"w\\\\eb\", x=\"1\"} 2", "größe 3"));
   }
 }
 

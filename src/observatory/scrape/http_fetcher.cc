@@ -115,17 +115,15 @@ HttpFetcher::HttpFetcher(net::EventLoop& loop, std::optional<kube::ClientConfig>
 
 base::Result<std::shared_ptr<net::HttpClient>> HttpFetcher::ClientFor(
     const net::HttpClientOptions& options) {
-  const std::string key =
-      fmt::format("{}\n{}\n{}\n{}\n{}\n{}\n{}", options.base_url, options.max_body_bytes,
-                  options.tls.ca_pem, options.tls.identity.certificate_pem,
-                  options.tls.identity.private_key_pem, options.tls.server_name,
-                  options.tls.insecure_skip_verify);
+  const std::string key = fmt::format(
+      "{}\n{}\n{}\n{}\n{}\n{}\n{}", options.base_url, options.max_body_bytes, options.tls.ca_pem,
+      options.tls.identity.certificate_pem, options.tls.identity.private_key_pem,
+      options.tls.server_name, options.tls.insecure_skip_verify);
   std::erase_if(clients_, [](const auto& entry) { return entry.second.expired(); });
   if (const auto found = clients_.find(key); found != clients_.end()) {
     if (auto client = found->second.lock()) return client;
   }
-  ASSIGN_OR_RETURN(std::unique_ptr<net::HttpClient> made,
-                   net::HttpClient::Create(loop_, options));
+  ASSIGN_OR_RETURN(std::unique_ptr<net::HttpClient> made, net::HttpClient::Create(loop_, options));
   std::shared_ptr<net::HttpClient> client(std::move(made));
   clients_[key] = client;
   return client;

@@ -39,11 +39,10 @@ struct KubernetesDiscovery::Impl : std::enable_shared_from_this<KubernetesDiscov
   void Follow(const kube::Kind& kind) {
     if (std::ranges::find(followed, kind.plural) != followed.end()) return;
     followed.push_back(kind.plural);
-    informers.For(kind).OnChange(
-        [weak = weak_from_this(), plural = kind.plural](const kube::ObjectPtr&,
-                                                        const kube::ObjectPtr&) {
-          if (const auto self = weak.lock()) self->Changed(plural);
-        });
+    informers.For(kind).OnChange([weak = weak_from_this(), plural = kind.plural](
+                                     const kube::ObjectPtr&, const kube::ObjectPtr&) {
+      if (const auto self = weak.lock()) self->Changed(plural);
+    });
   }
 
   void Changed(const std::string& plural) {

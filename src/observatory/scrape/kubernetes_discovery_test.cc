@@ -17,27 +17,28 @@ using testing::IsEmpty;
 using testing::SizeIs;
 
 Json Pod(const std::string& name, const std::string& ip) {
-  return Json{{"apiVersion", "v1"},
-              {"kind", "Pod"},
-              {"metadata",
-               {{"name", name},
-                {"namespace", "shop"},
-                {"labels", {{"app.kubernetes.io/name", "cart"}}},
-                {"annotations", {{"prometheus.io/scrape", "true"}}},
-                {"ownerReferences",
-                 Json::array({{{"kind", "ReplicaSet"}, {"name", "cart-5"}, {"controller", true}}})}}},
-              {"spec",
-               {{"nodeName", "n1"},
-                {"containers",
-                 Json::array({{{"name", "server"},
-                               {"image", "cart:1"},
-                               {"ports", Json::array({{{"containerPort", 80}, {"name", "http"}},
-                                                      {{"containerPort", 90}}})}},
-                              {{"name", "sidecar"}}})}}},
-              {"status",
-               {{"podIP", ip},
-                {"phase", "Running"},
-                {"conditions", Json::array({{{"type", "Ready"}, {"status", "True"}}})}}}};
+  return Json{
+      {"apiVersion", "v1"},
+      {"kind", "Pod"},
+      {"metadata",
+       {{"name", name},
+        {"namespace", "shop"},
+        {"labels", {{"app.kubernetes.io/name", "cart"}}},
+        {"annotations", {{"prometheus.io/scrape", "true"}}},
+        {"ownerReferences",
+         Json::array({{{"kind", "ReplicaSet"}, {"name", "cart-5"}, {"controller", true}}})}}},
+      {"spec",
+       {{"nodeName", "n1"},
+        {"containers",
+         Json::array({{{"name", "server"},
+                       {"image", "cart:1"},
+                       {"ports", Json::array({{{"containerPort", 80}, {"name", "http"}},
+                                              {{"containerPort", 90}}})}},
+                      {{"name", "sidecar"}}})}}},
+      {"status",
+       {{"podIP", ip},
+        {"phase", "Running"},
+        {"conditions", Json::array({{{"type", "Ready"}, {"status", "True"}}})}}}};
 }
 
 class KubernetesDiscoveryTest : public testing::Test {
@@ -127,14 +128,14 @@ TEST_F(KubernetesDiscoveryTest, EndpointsKnowTheirServiceAndPod) {
                           {{"apiVersion", "v1"},
                            {"kind", "Service"},
                            {"metadata", {{"name", "cart"}, {"labels", {{"tier", "back"}}}}},
-                           {"spec", {{"clusterIP", "10.96.0.9"},
-                                     {"ports", Json::array({{{"port", 7070}, {"name", "grpc"}}})}}}}));
+                           {"spec",
+                            {{"clusterIP", "10.96.0.9"},
+                             {"ports", Json::array({{{"port", 7070}, {"name", "grpc"}}})}}}}));
   ASSERT_TRUE(api_.Create(
       kube::kEndpointSlice, "shop",
       {{"apiVersion", "discovery.k8s.io/v1"},
        {"kind", "EndpointSlice"},
-       {"metadata",
-        {{"name", "cart-x"}, {"labels", {{"kubernetes.io/service-name", "cart"}}}}},
+       {"metadata", {{"name", "cart-x"}, {"labels", {{"kubernetes.io/service-name", "cart"}}}}},
        {"addressType", "IPv4"},
        {"ports", Json::array({{{"port", 80}, {"name", "http"}, {"protocol", "TCP"}}})},
        {"endpoints", Json::array({{{"addresses", {"10.0.0.7"}},

@@ -39,8 +39,8 @@ void SetMeta(Labels& labels, std::string_view name, std::string_view value) {
 
 // Labels and annotations of an object as PREFIX_label_NAME, PREFIX_labelpresent_NAME, ...
 void SetObjectMeta(Labels& labels, std::string_view prefix, const Object& object) {
-  for (const auto& [field, word] : {std::pair{"metadata.labels", "label"},
-                                    std::pair{"metadata.annotations", "annotation"}}) {
+  for (const auto& [field, word] :
+       {std::pair{"metadata.labels", "label"}, std::pair{"metadata.annotations", "annotation"}}) {
     const Json& map = At(object.json(), field);
     if (!map.is_object()) continue;
     for (const auto& [key, value] : map.items()) {
@@ -68,8 +68,8 @@ std::optional<Labels> NodeTarget(const Object& node) {
     addresses.emplace(StringAt(address, "type"), StringAt(address, "address"));
   });
   std::string host;
-  for (const char* type : {"InternalIP", "InternalDNS", "ExternalIP", "ExternalDNS",
-                           "LegacyHostIP", "Hostname"}) {
+  for (const char* type :
+       {"InternalIP", "InternalDNS", "ExternalIP", "ExternalDNS", "LegacyHostIP", "Hostname"}) {
     if (host.empty() && addresses.contains(type)) host = addresses[type];
   }
   if (host.empty()) return std::nullopt;
@@ -167,8 +167,7 @@ void AddServiceTargets(const Object& service, std::vector<Labels>& found) {
     Labels labels = common;
     const std::int64_t number = IntAt(port, "port");
     const std::string& protocol = StringAt(port, "protocol");
-    labels.Set("__address__",
-               Join(fmt::format("{}.{}.svc", service.name(), service.ns()), number));
+    labels.Set("__address__", Join(fmt::format("{}.{}.svc", service.name(), service.ns()), number));
     SetMeta(labels, "service_port_name", StringAt(port, "name"));
     SetMeta(labels, "service_port_number", std::to_string(number));
     SetMeta(labels, "service_port_protocol", protocol.empty() ? "TCP" : protocol);
@@ -190,7 +189,8 @@ void AddEndpointTargets(const Object& slice, bool as_slice, const ByName& servic
   const Json& json = slice.json();
   const std::string prefix = as_slice ? "endpointslice" : "endpoint";
   const Json& owner = At(json, "metadata.labels");
-  const auto owner_name = owner.is_object() ? owner.find("kubernetes.io/service-name") : owner.end();
+  const auto owner_name =
+      owner.is_object() ? owner.find("kubernetes.io/service-name") : owner.end();
   const std::string service_name =
       owner.is_object() && owner_name != owner.end() && owner_name->is_string()
           ? owner_name->get<std::string>()

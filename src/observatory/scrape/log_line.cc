@@ -70,7 +70,8 @@ void TakeText(std::string_view folded, std::string_view value, telemetry::LogRec
   } else if (folded == "logginggoogleapiscom/trace") {
     // projects/NAME/traces/ID
     if (!record.trace_id) record.trace_id = TraceId::Parse(value.substr(value.rfind('/') + 1));
-  } else if (IsOneOf(folded, {"level", "severity", "lvl", "loglevel", "severitytext", "levelname"})) {
+  } else if (IsOneOf(folded,
+                     {"level", "severity", "lvl", "loglevel", "severitytext", "levelname"})) {
     if (!value.empty() && !record.metadata.Has("level")) {
       record.metadata.Set("level", NormalLevel(value));
     }

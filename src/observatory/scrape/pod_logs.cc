@@ -59,11 +59,11 @@ struct Follower {
   bool waiting = false;  // for a timer or the store's answer
   int attempt = 0;
   LogPosition position{};
-  bool positioned = false;   // the store was asked
-  bool resuming = false;     // lines up to the position come once more
-  std::size_t resumed = 0;   // of those of the position's time
-  std::string partial{};     // a line whose end is still to come
-  bool cutting = false;      // the rest of a line that is too long
+  bool positioned = false;    // the store was asked
+  bool resuming = false;      // lines up to the position come once more
+  std::size_t resumed = 0;    // of those of the position's time
+  std::string partial{};      // a line whose end is still to come
+  bool cutting = false;       // the rest of a line that is too long
   std::vector<Line> lines{};  // taken, not yet handed over for writing
 };
 using FollowerPtr = std::shared_ptr<Follower>;
@@ -110,20 +110,18 @@ base::Result<LogPosition> EndOfStream(telemetry::LogSource& source, const Labels
                                       base::WallTime now) {
   telemetry::LogQuery query;
   for (const char* name : {"namespace", "pod", "container"}) {
-    query.matchers.push_back(
-        telemetry::Matcher::Equal(name, std::string(stream.Get(name))));
+    query.matchers.push_back(telemetry::Matcher::Equal(name, std::string(stream.Get(name))));
   }
   const auto at = [](base::WallTime time) { return time.time_since_epoch().count(); };
   query.range = {at(now - kLookBack), at(now + std::chrono::hours(1))};
   query.direction = telemetry::Direction::kBackward;
   LogPosition position;
-  RETURN_IF_ERROR(
-      source.Query(query, [&](const Labels&, const telemetry::LogRecord& record) {
-        if (position.count > 0 && record.time_ns != position.time_ns) return false;
-        position.time_ns = record.time_ns;
-        ++position.count;
-        return true;
-      }));
+  RETURN_IF_ERROR(source.Query(query, [&](const Labels&, const telemetry::LogRecord& record) {
+    if (position.count > 0 && record.time_ns != position.time_ns) return false;
+    position.time_ns = record.time_ns;
+    ++position.count;
+    return true;
+  }));
   return position;
 }
 
@@ -237,25 +235,25 @@ void PodLogs::Impl::Consider(const FollowerPtr& follower) {
 
 void PodLogs::Impl::Locate(const FollowerPtr& follower) {
   follower->waiting = true;
-  const bool submitted = workers.Submit([weak = weak_from_this(), &executor = executor,
-                                         &source = *source, follower, stream = follower->stream,
-                                         now = executor.WallNow()] {
-    const auto position = EndOfStream(source, stream, now);
-    executor.Post([weak, follower, position] {
-      const auto self = weak.lock();
-      if (self == nullptr) return;
-      if (!position) {
-        base::LogWarning(kComponent, "cannot find where a log ends in the store",
-                         {{"pod", follower->pod}, {"error", position.error().message()}});
-        self->Later(follower);
-        return;
-      }
-      follower->waiting = false;
-      follower->position = *position;
-      follower->positioned = true;
-      self->Consider(follower);
-    });
-  });
+  const bool submitted =
+      workers.Submit([weak = weak_from_this(), &executor = executor, &source = *source, follower,
+                      stream = follower->stream, now = executor.WallNow()] {
+        const auto position = EndOfStream(source, stream, now);
+        executor.Post([weak, follower, position] {
+          const auto self = weak.lock();
+          if (self == nullptr) return;
+          if (!position) {
+            base::LogWarning(kComponent, "cannot find where a log ends in the store",
+                             {{"pod", follower->pod}, {"error", position.error().message()}});
+            self->Later(follower);
+            return;
+          }
+          follower->waiting = false;
+          follower->position = *position;
+          follower->positioned = true;
+          self->Consider(follower);
+        });
+      });
   if (!submitted) Later(follower);
 }
 
@@ -269,9 +267,8 @@ void PodLogs::Impl::Connect(const FollowerPtr& follower) {
   follower->resumed = 0;
   follower->partial.clear();
   follower->cutting = false;
-  follow.since = follower->resuming
-                     ? base::WallTime(base::Duration(follower->position.time_ns))
-                     : executor.WallNow() - options.backfill;
+  follow.since = follower->resuming ? base::WallTime(base::Duration(follower->position.time_ns))
+                                    : executor.WallNow() - options.backfill;
   follower->handle = tail.Follow(
       follow, executor,
       // Weak, as the follower holds the handle, which holds these.
@@ -397,25 +394,25 @@ void PodLogs::Impl::Write() {
 }
 
 void PodLogs::Impl::TryWrite(const std::shared_ptr<const Writing>& writing) {
-  const bool submitted = workers.Submit([weak = weak_from_this(), &executor = executor,
-                                         &sink = sink, writing] {
-    telemetry::Batch batch;
-    for (const Written& written : *writing) {
-      telemetry::StreamWrite& stream = batch.streams.emplace_back();
-      stream.labels = written.stream;
-      stream.records.reserve(written.lines.size());
-      for (const Line& line : written.lines) {
-        stream.records.push_back(ReadLogLine(line.time_ns, line.text));
-      }
-    }
-    base::Result<> result;
-    if (auto done = sink.Write(std::move(batch)); !done) {
-      result = std::unexpected(std::move(done).error());
-    }
-    executor.Post([weak, writing, result] {
-      if (const auto self = weak.lock()) self->WriteDone(writing, result);
-    });
-  });
+  const bool submitted =
+      workers.Submit([weak = weak_from_this(), &executor = executor, &sink = sink, writing] {
+        telemetry::Batch batch;
+        for (const Written& written : *writing) {
+          telemetry::StreamWrite& stream = batch.streams.emplace_back();
+          stream.labels = written.stream;
+          stream.records.reserve(written.lines.size());
+          for (const Line& line : written.lines) {
+            stream.records.push_back(ReadLogLine(line.time_ns, line.text));
+          }
+        }
+        base::Result<> result;
+        if (auto done = sink.Write(std::move(batch)); !done) {
+          result = std::unexpected(std::move(done).error());
+        }
+        executor.Post([weak, writing, result] {
+          if (const auto self = weak.lock()) self->WriteDone(writing, result);
+        });
+      });
   if (!submitted) {
     WriteDone(writing, base::Fail(base::ErrorKind::kResourceExhausted, "too much to write"));
   }
@@ -449,8 +446,8 @@ PodLogs::PodLogs(kube::SharedInformers& informers, LogTail& tail, telemetry::Wor
 PodLogs::~PodLogs() = default;
 
 void PodLogs::Start() {
-  impl_->informers.For(kube::kPod).OnChange(
-      [weak = std::weak_ptr(impl_)](const ObjectPtr& before, const ObjectPtr& after) {
+  impl_->informers.For(kube::kPod)
+      .OnChange([weak = std::weak_ptr(impl_)](const ObjectPtr& before, const ObjectPtr& after) {
         if (const auto self = weak.lock()) self->PodChanged(before, after);
       });
 }

@@ -59,7 +59,7 @@ struct LogPosition {
   bool operator==(const LogPosition&) const = default;
 };
 // Where a stream ends in a store; a position of zero when it has nothing.
-base::Result<LogPosition> EndOfStream(telemetry::LogSource& source,
-                                      const telemetry::Labels& stream, base::WallTime now);
+base::Result<LogPosition> EndOfStream(telemetry::LogSource& source, const telemetry::Labels& stream,
+                                      base::WallTime now);
 
 }  // namespace enclave::observatory::scrape

@@ -43,8 +43,8 @@ class FakeTail final : public LogTail {
   std::unique_ptr<Handle> Follow(const LogFollow& follow, base::Executor&,
                                  std::function<void(const std::string&)> on_data,
                                  std::function<void(const base::Result<>&)> on_end) override {
-    auto connection = std::make_shared<Connection>(
-        Connection{follow, std::move(on_data), std::move(on_end)});
+    auto connection =
+        std::make_shared<Connection>(Connection{follow, std::move(on_data), std::move(on_end)});
     connections.push_back(connection);
     std::string all;
     for (const auto& [time, line] : printed) {
@@ -111,12 +111,12 @@ class FakeLogSource final : public telemetry::LogSource {
 class PodLogsTest : public testing::Test {
  protected:
   void MakePod(const std::string& annotation = "") {
-    Json pod = {{"apiVersion", "v1"},
-                {"kind", "Pod"},
-                {"metadata",
-                 {{"name", "cart-1"}, {"namespace", "shop"}, {"labels", {{"app", "cart"}}}}},
-                {"spec", {{"nodeName", "n1"}, {"containers", Json::array({{{"name", "server"}}})}}},
-                {"status", Status(true, 0)}};
+    Json pod = {
+        {"apiVersion", "v1"},
+        {"kind", "Pod"},
+        {"metadata", {{"name", "cart-1"}, {"namespace", "shop"}, {"labels", {{"app", "cart"}}}}},
+        {"spec", {{"nodeName", "n1"}, {"containers", Json::array({{{"name", "server"}}})}}},
+        {"status", Status(true, 0)}};
     if (!annotation.empty()) pod["metadata"]["annotations"]["enclave.dev/logs"] = annotation;
     ASSERT_TRUE(api_.Create(kube::kPod, "shop", std::move(pod)));
   }
@@ -204,8 +204,7 @@ TEST_F(PodLogsTest, ARestartResumesWhereTheStoreEnds) {
                     {.time_ns = now.time_since_epoch().count(), .line = "one"}};
   Start(&source);
   EXPECT_THAT(Lines(), ElementsAre("two", "three"));
-  EXPECT_EQ(*EndOfStream(source, Labels{}, now),
-            (LogPosition{now.time_since_epoch().count(), 1}));
+  EXPECT_EQ(*EndOfStream(source, Labels{}, now), (LogPosition{now.time_since_epoch().count(), 1}));
 }
 
 TEST_F(PodLogsTest, APodThatSendsItsOwnIsLeftOut) {

@@ -18,11 +18,11 @@ namespace {
 using Action = RelabelRule::Action;
 
 constexpr std::pair<std::string_view, Action> kActions[] = {
-    {"replace", Action::kReplace},      {"keep", Action::kKeep},
-    {"drop", Action::kDrop},            {"keepequal", Action::kKeepEqual},
-    {"dropequal", Action::kDropEqual},  {"hashmod", Action::kHashMod},
-    {"labelmap", Action::kLabelMap},    {"labeldrop", Action::kLabelDrop},
-    {"labelkeep", Action::kLabelKeep},  {"lowercase", Action::kLowercase},
+    {"replace", Action::kReplace},     {"keep", Action::kKeep},
+    {"drop", Action::kDrop},           {"keepequal", Action::kKeepEqual},
+    {"dropequal", Action::kDropEqual}, {"hashmod", Action::kHashMod},
+    {"labelmap", Action::kLabelMap},   {"labeldrop", Action::kLabelDrop},
+    {"labelkeep", Action::kLabelKeep}, {"lowercase", Action::kLowercase},
     {"uppercase", Action::kUppercase},
 };
 constexpr int kMostGroups = 32;
@@ -177,16 +177,17 @@ base::Result<RelabelRule> ReadRelabelRule(const telemetry::ConfigNode& node,
   reader.Text("action", &action);
   RETURN_IF_ERROR(reader.Finish());
   const std::string lower = Cased(action, false);
-  const auto found = std::ranges::find(kActions, lower, [](const auto& pair) { return pair.first; });
+  const auto found =
+      std::ranges::find(kActions, lower, [](const auto& pair) { return pair.first; });
   if (found == std::end(kActions)) {
     return base::Fail(telemetry::ConfigError(
         file, reader.LineOf("action"), fmt::format("unknown action {}", base::Quote(action))));
   }
   rule.action = found->second;
-  const bool needs_target =
-      rule.action == Action::kReplace || rule.action == Action::kHashMod ||
-      rule.action == Action::kLowercase || rule.action == Action::kUppercase ||
-      rule.action == Action::kKeepEqual || rule.action == Action::kDropEqual;
+  const bool needs_target = rule.action == Action::kReplace || rule.action == Action::kHashMod ||
+                            rule.action == Action::kLowercase ||
+                            rule.action == Action::kUppercase ||
+                            rule.action == Action::kKeepEqual || rule.action == Action::kDropEqual;
   if (needs_target && rule.target_label.empty()) {
     return base::Fail(telemetry::ConfigError(
         file, node.line, fmt::format("the action {} needs a target_label", lower)));
@@ -201,10 +202,10 @@ base::Result<RelabelRule> ReadRelabelRule(const telemetry::ConfigNode& node,
     options.set_dot_nl(true);
     auto compiled = std::make_shared<const re2::RE2>(regex, options);
     if (!compiled->ok()) {
-      return base::Fail(telemetry::ConfigError(
-          file, reader.LineOf("regex"),
-          fmt::format("the regular expression {} is not valid: {}", base::Quote(regex),
-                      compiled->error())));
+      return base::Fail(
+          telemetry::ConfigError(file, reader.LineOf("regex"),
+                                 fmt::format("the regular expression {} is not valid: {}",
+                                             base::Quote(regex), compiled->error())));
     }
     rule.regex = std::move(compiled);
   }
@@ -212,8 +213,8 @@ base::Result<RelabelRule> ReadRelabelRule(const telemetry::ConfigNode& node,
 }
 
 bool Relabel(const std::vector<RelabelRule>& rules, telemetry::Labels& labels) {
-  return std::ranges::all_of(
-      rules, [&](const RelabelRule& rule) { return ApplyRule(rule, labels); });
+  return std::ranges::all_of(rules,
+                             [&](const RelabelRule& rule) { return ApplyRule(rule, labels); });
 }
 
 }  // namespace enclave::observatory::scrape

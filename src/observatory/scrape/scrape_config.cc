@@ -28,9 +28,10 @@ base::Result<StaticTargets> ReadStaticTargets(const ConfigNode& node, std::strin
   RETURN_IF_ERROR(reader.Finish());
   for (const std::string& target : targets.targets) {
     if (target.empty() || target.find('/') != std::string::npos) {
-      return base::Fail(ConfigError(
-          file, reader.LineOf("targets"),
-          fmt::format("{} is not host:port; the path stands in metrics_path", base::Quote(target))));
+      return base::Fail(
+          ConfigError(file, reader.LineOf("targets"),
+                      fmt::format("{} is not host:port; the path stands in metrics_path",
+                                  base::Quote(target))));
     }
   }
   return targets;
@@ -59,10 +60,10 @@ base::Result<KubernetesSd> ReadKubernetesSd(const ConfigNode& node, std::string_
     sd.role = value;
     return sd;
   }
-  return base::Fail(ConfigError(
-      file, reader.LineOf("role"),
-      fmt::format("role must be pod, node, service, endpoints or endpointslice, not {}",
-                  base::Quote(role))));
+  return base::Fail(
+      ConfigError(file, reader.LineOf("role"),
+                  fmt::format("role must be pod, node, service, endpoints or endpointslice, not {}",
+                              base::Quote(role))));
 }
 
 class JobReader {
@@ -105,8 +106,8 @@ class JobReader {
     ReadRelabels(reader, "relabel_configs", job.relabel);
     ReadRelabels(reader, "metric_relabel_configs", job.metric_relabel);
     RETURN_IF_ERROR(reader.Finish());
-    job.fingerprint = fmt::format("{} {} {}", telemetry::Dump(node), job.interval.count(),
-                                  timeout_.count());
+    job.fingerprint =
+        fmt::format("{} {} {}", telemetry::Dump(node), job.interval.count(), timeout_.count());
     job.bearer_token_file = AbsolutePath(directory_, job.bearer_token_file);
     if (job.body_size_limit == 0) job.body_size_limit = ScrapeJob().body_size_limit;
     if (job.name.empty()) return Refuse(node.line, "a scrape config needs a job_name");

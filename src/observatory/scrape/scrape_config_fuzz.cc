@@ -1,4 +1,5 @@
-// A configuration is refused with a line of the file, or read into jobs that hold what they promise.
+// A configuration is refused with a line of the file, or read into jobs that hold what they
+// promise.
 #include <cstddef>
 #include <cstdint>
 

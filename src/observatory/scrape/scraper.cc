@@ -55,7 +55,7 @@ struct Active {
   WallTime due{};
   WallTime scrape_time{};
   base::MonoTime started{};
-  bool busy = false;    // queued, asking or writing
+  bool busy = false;  // queued, asking or writing
   bool removed = false;
 };
 
@@ -102,10 +102,9 @@ WorkResult Digest(Active& active, base::Result<net::Response> response, double d
   if (!written) {
     result.error = written.error().While("writing the scrape").message();
   } else if (written->any()) {
-    base::LogDebug(kComponent, "samples were refused",
-                   {{"target", active.target.Url()},
-                    {"samples", written->samples},
-                    {"why", written->why}});
+    base::LogDebug(
+        kComponent, "samples were refused",
+        {{"target", active.target.Url()}, {"samples", written->samples}, {"why", written->why}});
   }
   return result;
 }
@@ -115,11 +114,7 @@ WorkResult Digest(Active& active, base::Result<net::Response> response, double d
 struct Scraper::Impl : std::enable_shared_from_this<Scraper::Impl> {
   Impl(base::Executor& executor, Fetcher& fetcher, telemetry::Workers& workers,
        telemetry::Sink& sink, ScraperOptions options)
-      : executor(executor),
-        fetcher(fetcher),
-        workers(workers),
-        sink(sink),
-        options(options) {}
+      : executor(executor), fetcher(fetcher), workers(workers), sink(sink), options(options) {}
 
   using ActivePtr = std::shared_ptr<Active>;
 
@@ -218,8 +213,8 @@ void Scraper::Impl::Start(Target target) {
     base::LogWarning(kComponent, "a target cannot be scraped",
                      {{"target", target.Url()}, {"error", endpoint.error().message()}});
   }
-  const auto active = std::make_shared<Active>(std::move(target),
-                                               endpoint ? std::move(*endpoint) : nullptr);
+  const auto active =
+      std::make_shared<Active>(std::move(target), endpoint ? std::move(*endpoint) : nullptr);
   actives.emplace(active->key(), active);
   {
     const std::lock_guard lock(mutex);
@@ -265,16 +260,15 @@ void Scraper::Impl::EndSeries(const ActivePtr& active) {
 void Scraper::Impl::Plan(const ActivePtr& active) {
   const Duration interval = active->target.interval;
   const Duration now = executor.WallNow().time_since_epoch();
-  const Duration offset(static_cast<std::int64_t>(
-      active->place % static_cast<std::uint64_t>(interval.count())));
+  const Duration offset(
+      static_cast<std::int64_t>(active->place % static_cast<std::uint64_t>(interval.count())));
   Duration due = now - now % interval + offset;
   if (due <= now) due += interval;
   // Whole milliseconds, as samples have them.
   due = std::chrono::floor<std::chrono::milliseconds>(due);
   if (due <= now) due += interval;
   active->due = WallTime(due);
-  active->timer =
-      executor.After(due - now, Guarded([active](Impl& self) { self.Turn(active); }));
+  active->timer = executor.After(due - now, Guarded([active](Impl& self) { self.Turn(active); }));
 }
 
 void Scraper::Impl::Turn(const ActivePtr& active) {
@@ -330,15 +324,15 @@ void Scraper::Impl::Answered(const ActivePtr& active, base::Result<net::Response
   const Duration duration = executor.Now() - active->started;
   --asking;
   auto shared = std::make_shared<base::Result<net::Response>>(std::move(response));
-  const bool submitted = workers.Submit([weak = weak_from_this(), &executor = executor,
-                                         &sink = sink, active, shared, duration,
-                                         time_ms = ToMs(active->scrape_time)] {
-    WorkResult result = Digest(*active, std::move(*shared),
-                               std::chrono::duration<double>(duration).count(), time_ms, sink);
-    executor.Post([weak, active, duration, result = std::move(result)] {
-      if (const auto self = weak.lock()) self->Done(active, duration, result);
-    });
-  });
+  const bool submitted =
+      workers.Submit([weak = weak_from_this(), &executor = executor, &sink = sink, active, shared,
+                      duration, time_ms = ToMs(active->scrape_time)] {
+        WorkResult result = Digest(*active, std::move(*shared),
+                                   std::chrono::duration<double>(duration).count(), time_ms, sink);
+        executor.Post([weak, active, duration, result = std::move(result)] {
+          if (const auto self = weak.lock()) self->Done(active, duration, result);
+        });
+      });
   if (!submitted) {
     Done(active, duration, {.error = "too much to write already: the scrape is lost"});
   }
@@ -381,7 +375,8 @@ void Scraper::Apply(const ScrapeConfig& config) {
 
 void Scraper::SetDiscovered(const std::string& job, std::size_t index,
                             std::vector<telemetry::Labels> found) {
-  const auto known = std::ranges::find(impl_->jobs, job, [](const auto& each) { return each->name; });
+  const auto known =
+      std::ranges::find(impl_->jobs, job, [](const auto& each) { return each->name; });
   if (known == impl_->jobs.end() || index >= (*known)->kubernetes.size()) return;
   impl_->discovered[{job, index}] = std::move(found);
   impl_->Sync();

@@ -245,11 +245,12 @@ TEST_F(ScraperTest, RequestsUnderWayAreBounded) {
 
 TEST_F(ScraperTest, DiscoveredTargetsComeAndGo) {
   fetcher_.Serve("http://10.0.0.1:80/metrics", "a 1\n");
-  Apply("- job_name: pods\n  kubernetes_sd_configs: [{role: pod}]\n"
-        "  relabel_configs: [{source_labels: [keep], regex: \"yes\", action: keep}]\n");
-  scraper_.SetDiscovered("pods", 0,
-                         {{{"__address__", "10.0.0.1:80"}, {"keep", "yes"}},
-                          {{"__address__", "10.0.0.2:80"}}});
+  Apply(
+      "- job_name: pods\n  kubernetes_sd_configs: [{role: pod}]\n"
+      "  relabel_configs: [{source_labels: [keep], regex: \"yes\", action: keep}]\n");
+  scraper_.SetDiscovered(
+      "pods", 0,
+      {{{"__address__", "10.0.0.1:80"}, {"keep", "yes"}}, {{"__address__", "10.0.0.2:80"}}});
   executor_.RunFor(seconds(10));
   EXPECT_THAT(scraper_.Targets(), SizeIs(1));
   EXPECT_EQ(scraper_.Dropped().at("pods"), 1u);

@@ -71,9 +71,9 @@ base::Result<SeriesCache::Series*> SeriesCache::Find(const ExpositionParser& par
   std::ranges::sort(views_, {}, &LabelView::name);
   const auto twice = std::ranges::adjacent_find(views_, {}, &LabelView::name);
   if (twice != views_.end()) {
-    return base::Fail(base::ErrorKind::kInvalidArgument,
-                      fmt::format("line {}: the label {} stands twice", parser.line(),
-                                  base::Quote(twice->name)));
+    return base::Fail(
+        base::ErrorKind::kInvalidArgument,
+        fmt::format("line {}: the label {} stands twice", parser.line(), base::Quote(twice->name)));
   }
   std::vector<Label> owned;
   owned.reserve(views_.size() + target_labels_.size());
@@ -82,8 +82,7 @@ base::Result<SeriesCache::Series*> SeriesCache::Find(const ExpositionParser& par
   }
   Series series{.labels = Labels::From(std::move(owned))};
   AddTargetLabels(target_labels_, job_->honor_labels, series.labels);
-  if (!Relabel(job_->metric_relabel, series.labels) ||
-      !series.labels.Has(telemetry::kMetricName)) {
+  if (!Relabel(job_->metric_relabel, series.labels) || !series.labels.Has(telemetry::kMetricName)) {
     series.labels = {};
   }
   return &series_.emplace(std::string(parser.series()), std::move(series)).first->second;
@@ -108,8 +107,7 @@ base::Result<> SeriesCache::AddSample(const ExpositionParser& parser, std::int64
   if (fresh) ++counts.added;
   Append(series->labels, own_time.value_or(time_ms), parser.value(), batch);
   if (parser.has_exemplar()) {
-    ASSIGN_OR_RETURN(telemetry::Exemplar exemplar,
-                     parser.ReadExemplar(own_time.value_or(time_ms)));
+    ASSIGN_OR_RETURN(telemetry::Exemplar exemplar, parser.ReadExemplar(own_time.value_or(time_ms)));
     std::size_t bytes = 0;
     for (const Label& label : exemplar.labels) bytes += label.name.size() + label.value.size();
     // One without a time of its own is the same as long as it says the same.

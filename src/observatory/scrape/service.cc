@@ -93,8 +93,7 @@ base::Result<ScrapeConfig> Service::Impl::Read(std::string* text) const {
   const std::size_t slash = options.config_file.rfind('/');
   const std::string directory =
       slash == std::string::npos ? "." : options.config_file.substr(0, slash);
-  ASSIGN_OR_RETURN(ScrapeConfig config,
-                   ParseScrapeConfig(*text, options.config_file, directory));
+  ASSIGN_OR_RETURN(ScrapeConfig config, ParseScrapeConfig(*text, options.config_file, directory));
   for (const ScrapeJob& job : config.jobs) {
     if (!options.cluster && (!job.kubernetes.empty() || job.cluster_access)) {
       return base::Fail(base::ErrorKind::kInvalidArgument,
@@ -104,8 +103,7 @@ base::Result<ScrapeConfig> Service::Impl::Read(std::string* text) const {
     }
   }
   // A file without scrape_configs (it may have rules alone) leaves the defaults in force.
-  if (config.jobs.empty() && options.cluster &&
-      text->find("scrape_configs") == std::string::npos) {
+  if (config.jobs.empty() && options.cluster && text->find("scrape_configs") == std::string::npos) {
     return ParseScrapeConfig(DefaultScrapeConfig(options.defaults), "the default configuration");
   }
   return config;
@@ -115,8 +113,8 @@ base::Result<> Service::Impl::Open() {
   std::string text;
   ASSIGN_OR_RETURN(const ScrapeConfig config, Read(&text));
   text_in_use = text;
-  workers = std::make_unique<telemetry::ThreadWorkers>("scrape-work", options.workers,
-                                                       kMaxQueuedWork);
+  workers =
+      std::make_unique<telemetry::ThreadWorkers>("scrape-work", options.workers, kMaxQueuedWork);
   fetcher = std::make_unique<HttpFetcher>(loop, options.cluster);
   scraper = std::make_unique<Scraper>(loop, *fetcher, *workers, sink, options.scraper);
   if (options.cluster) {
@@ -145,12 +143,10 @@ void Service::Impl::Use(const ScrapeConfig& config) {
     discovery->Clear();
     for (const ScrapeJob& job : config.jobs) {
       for (std::size_t i = 0; i < job.kubernetes.size(); ++i) {
-        discovery->Watch(job.kubernetes[i],
-                         [this, name = job.name, i](const std::vector<telemetry::Labels>& found) {
-                           loop.Post([this, name, i, found] {
-                             scraper->SetDiscovered(name, i, found);
-                           });
-                         });
+        discovery->Watch(job.kubernetes[i], [this, name = job.name,
+                                             i](const std::vector<telemetry::Labels>& found) {
+          loop.Post([this, name, i, found] { scraper->SetDiscovered(name, i, found); });
+        });
       }
     }
   });

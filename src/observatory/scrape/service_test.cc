@@ -99,20 +99,19 @@ TEST_F(ServiceTest, ScrapesAProgramOverHttpAndFollowsItsFile) {
 
 TEST_F(ServiceTest, ACluster) {
   // Nodes and pods as lists; watches stay open and silent; logs end only with the connection.
-  const auto pod = Json{{"metadata",
-                         {{"name", "p"}, {"namespace", "d"}, {"uid", "u"}, {"resourceVersion", "1"}}},
-                        {"spec", {{"nodeName", "n"}}},
-                        {"status",
-                         {{"containerStatuses",
-                           Json::array({{{"name", "c"},
-                                         {"restartCount", 0},
-                                         {"state", {{"running", Json::object()}}}}})}}}};
-  const auto node = Json{{"metadata", {{"name", "n"}, {"uid", "v"}, {"resourceVersion", "1"}}},
-                         {"status",
-                          {{"addresses", Json::array({{{"type", "InternalIP"},
-                                                       {"address", "127.0.0.1"}}})}}}};
-  const auto server = Serve(
-      [&](net::Request& request, net::ResponseWriter& writer) -> asio::awaitable<void> {
+  const auto pod = Json{
+      {"metadata", {{"name", "p"}, {"namespace", "d"}, {"uid", "u"}, {"resourceVersion", "1"}}},
+      {"spec", {{"nodeName", "n"}}},
+      {"status",
+       {{"containerStatuses",
+         Json::array(
+             {{{"name", "c"}, {"restartCount", 0}, {"state", {{"running", Json::object()}}}}})}}}};
+  const auto node =
+      Json{{"metadata", {{"name", "n"}, {"uid", "v"}, {"resourceVersion", "1"}}},
+           {"status",
+            {{"addresses", Json::array({{{"type", "InternalIP"}, {"address", "127.0.0.1"}}})}}}};
+  const auto server =
+      Serve([&](net::Request& request, net::ResponseWriter& writer) -> asio::awaitable<void> {
         const auto wait = []() -> asio::awaitable<void> {
           asio::steady_timer timer(co_await asio::this_coro::executor);
           timer.expires_at(asio::steady_timer::time_point::max());
@@ -160,8 +159,7 @@ TEST_F(ServiceTest, ACluster) {
                     R"(node="n", pod="p"})")
                 .empty();
   });
-  const auto& records =
-      sink_.streams().at(R"({container="c", namespace="d", node="n", pod="p"})");
+  const auto& records = sink_.streams().at(R"({container="c", namespace="d", node="n", pod="p"})");
   EXPECT_EQ(records[0].line, "hello");
   EXPECT_EQ(records[0].time_ns % 1'000'000'000, 6);
   EXPECT_EQ(records[1].line, "world");

@@ -79,8 +79,8 @@ base::Result<std::optional<Target>> MakeTarget(std::shared_ptr<const ScrapeJob> 
   }
   target.scheme = labels.Get("__scheme__");
   if (target.scheme != "http" && target.scheme != "https") {
-    return refuse(fmt::format("the scheme {} is neither http nor https",
-                              base::Quote(target.scheme)));
+    return refuse(
+        fmt::format("the scheme {} is neither http nor https", base::Quote(target.scheme)));
   }
   const auto interval = telemetry::ParseConfigDuration(labels.Get("__scrape_interval__"));
   const auto timeout = telemetry::ParseConfigDuration(labels.Get("__scrape_timeout__"));
