@@ -29,6 +29,8 @@ grpc::ByteBuffer BufferOf(const std::string& bytes) {
   return {&slice, 1};
 }
 
+constexpr int kMaxStreams = 1024;
+
 // One of the three services; they differ in their names and in what they carry.
 template <typename Service>
 class ExportService final
@@ -100,8 +102,9 @@ class Server final : public OtlpGrpcServer {
     // Otherwise a second server takes the same port, and half of the calls.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
-                               static_cast<int>(options_.max_queued + options_.workers));
+    // Of one connection. More than may wait here, or the client holds calls back that should be
+    // told to come later.
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreams);
     const ReceiverOptions& bounds = receiver_.options();
     builder.SetMaxReceiveMessageSize(
         static_cast<int>(std::min<std::size_t>(bounds.max_body_bytes, INT_MAX)));
@@ -117,6 +120,11 @@ class Server final : public OtlpGrpcServer {
                         fmt::format("listening for OTLP over gRPC on {}: the address cannot be "
                                     "bound; choose another with --otlp-grpc",
                                     base::Quote(options_.address)));
+    auto* health = server_->GetHealthCheckService();
+    for (const char* service : {collector::trace::v1::TraceService::service_full_name(),
+                                collector::metrics::v1::MetricsService::service_full_name(),
+                                collector::logs::v1::LogsService::service_full_name()})
+      health->SetServingStatus(service, true);
     return {};
   }
 

@@ -125,7 +125,8 @@ TEST_F(OtlpGrpcServerTest, TheBoundHoldsAfterDecompression) {
   const grpc::Status compressed = Export(request, &response, GRPC_COMPRESS_GZIP);
   EXPECT_EQ(compressed.error_code(), grpc::RESOURCE_EXHAUSTED);
   EXPECT_THAT(compressed.error_message(), HasSubstr("larger than 1048576 bytes"));
-  protozero::pbf_reader details(compressed.error_details());
+  const std::string bytes = compressed.error_details();
+  protozero::pbf_reader details(bytes);
   while (details.next()) {
     EXPECT_NE(details.tag(), 3u) << "no RetryInfo: it never fits";
     details.skip();
@@ -135,7 +136,8 @@ TEST_F(OtlpGrpcServerTest, TheBoundHoldsAfterDecompression) {
 }
 
 std::optional<std::int64_t> RetrySeconds(const grpc::Status& status) {
-  protozero::pbf_reader details(status.error_details());
+  const std::string bytes = status.error_details();
+  protozero::pbf_reader details(bytes);
   while (details.next()) {
     if (details.tag() != 3) {
       details.skip();
