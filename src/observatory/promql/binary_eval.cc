@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <unordered_map>
 
-#include "base/check.h"
+#include "base/quote.h"
 #include "observatory/promql/evaluator.h"
 #include "observatory/promql/math_functions.h"
 
@@ -15,6 +15,15 @@ using base::Fail;
 using base::Result;
 
 namespace {
+
+// With the name among the labels, as messages about matching show it.
+std::string AllLabels(const telemetry::Labels& labels) {
+  std::string text = "{";
+  for (const telemetry::Label& label : labels)
+    text +=
+        fmt::format("{}{}={}", text.size() == 1 ? "" : ", ", label.name, base::Quote(label.value));
+  return text + "}";
+}
 
 using Steps = std::vector<std::uint8_t>;  // 1 where something is so
 
@@ -152,14 +161,14 @@ class Join {
   }
 
   Result<> Duplicate(const Series& a, const Series& b) const {
-    std::string first = a.labels.ToString();
-    std::string second = b.labels.ToString();
+    std::string first = AllLabels(a.labels);
+    std::string second = AllLabels(b.labels);
     if (first > second) std::swap(first, second);
     return Fail(ErrorKind::kUnprocessable,
                 fmt::format("found duplicate series for the match group {} on the {} hand-side of "
                             "the operation: [{}, {}];many-to-many matching not allowed: matching "
                             "labels must be unique on one side",
-                            signatures_.Of(a.labels).ToString(), swapped() ? "left" : "right",
+                            AllLabels(signatures_.Of(a.labels)), swapped() ? "left" : "right",
                             first, second));
   }
 

@@ -5,6 +5,8 @@
 #include <re2/re2.h>
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <fstream>
 #include <limits>
@@ -12,6 +14,7 @@
 #include <optional>
 #include <sstream>
 
+#include "observatory/promql/column.h"
 #include "observatory/promql/duration.h"
 #include "observatory/promql/engine.h"
 #include "observatory/promql/lexer.h"
