@@ -16,6 +16,7 @@
 #include "net/event_loop.h"
 #include "observatory/api/evidence.h"
 #include "observatory/api/front.h"
+#include "observatory/api/loki_api.h"
 #include "observatory/api/parameters.h"
 #include "observatory/api/prometheus_api.h"
 #include "observatory/api/reply.h"
@@ -23,7 +24,10 @@
 #include "observatory/api/tempo_api.h"
 #include "observatory/ingest/otlp_grpc_server.h"
 #include "observatory/ingest/receiver.h"
+#include "observatory/logql/engine.h"
 #include "observatory/promql/engine.h"
+#include "observatory/rules/promql_rule_engine.h"
+#include "observatory/rules/service.h"
 #include "observatory/scrape/service.h"
 #include "observatory/store/store.h"
 
@@ -37,6 +41,8 @@ using base::Result;
 namespace api = observatory::api;
 namespace ingest = observatory::ingest;
 namespace promql = observatory::promql;
+namespace logql = observatory::logql;
+namespace rules = observatory::rules;
 namespace scrape = observatory::scrape;
 namespace store = observatory::store;
 
@@ -82,14 +88,16 @@ class RunningObservatory final : public Observatory {
     if (!grpc_) return "";
     return fmt::format("{}:{}", grpc_host_, grpc_->port());
   }
-  Result<> Reload() override { return scrape_->Reload(); }
+  Result<> Reload() override;
 
  private:
   Result<> OpenStore();
   Result<> StartScraping();
+  Result<> StartRules();
   Result<> StartServing();
   void AddIngestRoutes(api::RouteTable* routes);
   void AddManagementRoutes(api::RouteTable* routes);
+  net::Response ShowRules(const api::Call& call);
   api::StatusOptions Status();
 
   const ObservatoryOptions options_;
@@ -103,10 +111,14 @@ class RunningObservatory final : public Observatory {
   net::EventLoop loop_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<promql::Engine> engine_;
+  std::unique_ptr<logql::Engine> log_engine_;
   std::unique_ptr<ingest::Receiver> receiver_;
   std::unique_ptr<scrape::Service> scrape_;
+  std::unique_ptr<rules::PromqlRuleEngine> rule_engine_;
+  std::unique_ptr<rules::Service> rules_;
   api::RequestMetrics request_metrics_;
   std::unique_ptr<api::PrometheusApi> prometheus_;
+  std::unique_ptr<api::LokiApi> loki_;
   std::unique_ptr<api::TempoApi> tempo_;
   std::unique_ptr<api::EvidenceApi> evidence_;
   std::unique_ptr<api::StatusApi> status_;
@@ -119,7 +131,15 @@ Result<> RunningObservatory::Open() {
   ASSIGN_OR_RETURN(http_, ParseListenAddress(options_.http));
   RETURN_IF_ERROR(OpenStore());
   RETURN_IF_ERROR(StartScraping());
+  RETURN_IF_ERROR(StartRules());
   return StartServing();
+}
+
+// Both read their part of the file; neither takes a file that the other refuses for long, as the
+// error is told and the file is mended.
+Result<> RunningObservatory::Reload() {
+  RETURN_IF_ERROR(scrape_->Reload());
+  return rules_->Reload();
 }
 
 Result<> RunningObservatory::OpenStore() {
@@ -132,6 +152,7 @@ Result<> RunningObservatory::OpenStore() {
   promql::EngineOptions engine;
   engine.timeout = timeout;
   engine_ = std::make_unique<promql::Engine>(store_->metrics(), engine, clock_);
+  log_engine_ = std::make_unique<logql::Engine>(store_->logs());
   receiver_ = std::make_unique<ingest::Receiver>(
       store_->sink(), ingest::ReceiverOptions{.max_body_bytes = kMaxBodyBytes}, clock_);
   return {};
@@ -144,6 +165,15 @@ Result<> RunningObservatory::StartScraping() {
   options.cluster = std::move(cluster);
   ASSIGN_OR_RETURN(scrape_,
                    scrape::Service::Start(std::move(options), store_->sink(), &store_->logs()));
+  return {};
+}
+
+Result<> RunningObservatory::StartRules() {
+  rule_engine_ = std::make_unique<rules::PromqlRuleEngine>(*engine_);
+  rules::ServiceOptions options{.config_file = options_.config};
+  options.external_url = fmt::format("http://{}", options_.http);
+  ASSIGN_OR_RETURN(rules_, rules::Service::Start(std::move(options), *rule_engine_, store_->sink(),
+                                                 &store_->metrics()));
   return {};
 }
 
@@ -176,6 +206,12 @@ void RunningObservatory::AddManagementRoutes(api::RouteTable* routes) {
     reply.json().Raw(scrape_->RenderTargets());
     return reply.Done();
   });
+  routes->Get("/api/v1/rules", [this](const api::Call& call) { return ShowRules(call); });
+  routes->Get("/api/v1/alerts", [this](const api::Call&) {
+    api::SuccessReply reply;
+    reply.json().Raw(rules::RenderAlerts(rules_->Status()));
+    return reply.Done();
+  });
   routes->Get("/api/v1/alertmanagers", [](const api::Call&) {
     api::SuccessReply reply;
     reply.json().Raw(R"({"activeAlertmanagers":[],"droppedAlertmanagers":[]})");
@@ -189,6 +225,23 @@ void RunningObservatory::AddManagementRoutes(api::RouteTable* routes) {
                         : api::PlainText(500, reloaded.error().message() + "\n");
       },
       api::Lane::kQuery);
+}
+
+net::Response RunningObservatory::ShowRules(const api::Call& call) {
+  const api::Parameters parameters = api::Parameters::Of(call.request);
+  rules::RulesFilter filter;
+  filter.type = parameters.Get("type");
+  if (!filter.type.empty() && filter.type != "alert" && filter.type != "record")
+    return api::InvalidParameter(
+        "type",
+        {ErrorKind::kInvalidArgument, fmt::format("not supported value {}", Quote(filter.type))});
+  filter.rule_names = parameters.All("rule_name[]");
+  filter.rule_groups = parameters.All("rule_group[]");
+  filter.files = parameters.All("file[]");
+  filter.exclude_alerts = parameters.Get("exclude_alerts") == "true";
+  api::SuccessReply reply;
+  reply.json().Raw(rules::RenderRules(rules_->Status(), filter));
+  return reply.Done();
 }
 
 api::StatusOptions RunningObservatory::Status() {
@@ -232,6 +285,8 @@ Result<> RunningObservatory::StartServing() {
   api::RouteTable routes;
   prometheus_ = std::make_unique<api::PrometheusApi>(*engine_, store_->metrics(), clock_);
   prometheus_->AddRoutes(&routes);
+  loki_ = std::make_unique<api::LokiApi>(*log_engine_, store_->logs(), clock_);
+  loki_->AddRoutes(&routes);
   tempo_ = std::make_unique<api::TempoApi>(store_->traces(), clock_);
   tempo_->AddRoutes(&routes);
   evidence_ = std::make_unique<api::EvidenceApi>(store_->metrics(), store_->logs(),

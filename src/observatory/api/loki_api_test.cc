@@ -37,20 +37,23 @@ TEST_F(LokiApiTest, LinesOfAStream) {
           R"({"status":"success","data":{"resultType":"streams","result":[{"stream":{"app":"cart",)"
           R"("namespace":"shop"},"values":[["1699999998000000000","error: full"],)"
           R"(["1699999997000000000","added \"tea\""]]}],"stats":)"));
-  EXPECT_THAT(PostForm("/loki/api/v1/query_range",
-                       "query=%7Bapp%3D%22cart%22%7D&direction=forward&limit=1")
-                  .body,
-              HasSubstr(R"("values":[["1699999997000000000","added \"tea\""]])"));
-  EXPECT_THAT(Get("/loki/api/v1/query_range?query=%7Bapp%3D%22cart%22%7D%20%7C%3D%20%22error%22").body,
-              testing::AllOf(HasSubstr("error: full"), testing::Not(HasSubstr("tea"))));
+  EXPECT_THAT(
+      PostForm("/loki/api/v1/query_range", "query=%7Bapp%3D%22cart%22%7D&direction=forward&limit=1")
+          .body,
+      HasSubstr(R"("values":[["1699999997000000000","added \"tea\""]])"));
+  EXPECT_THAT(
+      Get("/loki/api/v1/query_range?query=%7Bapp%3D%22cart%22%7D%20%7C%3D%20%22error%22").body,
+      testing::AllOf(HasSubstr("error: full"), testing::Not(HasSubstr("tea"))));
 }
 
 TEST_F(LokiApiTest, NumbersOfLines) {
   EXPECT_THAT(
-      Get("/loki/api/v1/query?query=sum%20by%20(app)%20(count_over_time(%7Bapp%3D%22cart%22%7D%5B1m%5D))"
+      Get("/loki/api/v1/"
+          "query?query=sum%20by%20(app)%20(count_over_time(%7Bapp%3D%22cart%22%7D%5B1m%5D))"
           "&time=1700000000")
           .body,
-      HasSubstr(R"("resultType":"vector","result":[{"metric":{"app":"cart"},"value":[1700000000,"2"]}])"));
+      HasSubstr(
+          R"("resultType":"vector","result":[{"metric":{"app":"cart"},"value":[1700000000,"2"]}])"));
   EXPECT_THAT(
       Get("/loki/api/v1/query_range?query=sum(count_over_time(%7Bapp%3D%22cart%22%7D%5B1m%5D))"
           "&start=1699999990&end=1700000000&step=10s")

@@ -21,10 +21,7 @@ void WriteStreams(JsonWriter* json, const logql::Streams& streams) {
   for (const logql::Stream& stream : streams) {
     json->BeginObject().Key("stream").LabelSet(stream.labels).Key("values").BeginArray();
     for (const logql::Entry& entry : stream.entries)
-      json->BeginArray()
-          .String(fmt::format_int(entry.time_ns).str())
-          .String(entry.line)
-          .EndArray();
+      json->BeginArray().String(fmt::format_int(entry.time_ns).str()).String(entry.line).EndArray();
     json->EndArray().EndObject();
   }
   json->EndArray();
@@ -48,9 +45,7 @@ struct ResultWriter {
   JsonWriter* json;
   std::size_t lines = 0;
 
-  void Type(std::string_view name) {
-    json->Key("resultType").String(name).Key("result");
-  }
+  void Type(std::string_view name) { json->Key("resultType").String(name).Key("result"); }
   void operator()(const logql::Streams& streams) {
     Type("streams");
     WriteStreams(json, streams);
