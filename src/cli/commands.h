@@ -50,6 +50,20 @@ struct ClusterOptions {
 // The one root process, in the foreground: API server, store, controllers, scheduler, kubelet.
 int Cluster(const ClusterOptions& given);
 
+struct ObservatoryOptions {
+  std::string state;                    // the directory of its data
+  std::string http = "127.0.0.1:9090";  // everything: queries, OTLP over HTTP, remote write, Loki
+  std::string otlp_grpc;                // "": not served
+  std::string config;                   // in Prometheus' format; "": the default jobs
+  std::string kubeconfig;               // a file, or "in-cluster"; "": no cluster
+  std::string retention = "15d";
+  std::uint64_t retention_bytes = 0;  // 0: no bound
+  std::string query_timeout = "2m";
+  std::string version;  // of the program, shown
+};
+// Metrics, logs and traces, taken in, kept and asked for, in the foreground.
+int RunObservatory(const ObservatoryOptions& options);
+
 // Replaces this process by kubectl with the enclave's kubeconfig.
 int Kubectl(const std::string& state, const std::vector<std::string>& arguments);
 

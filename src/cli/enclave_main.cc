@@ -39,6 +39,47 @@ void AddPort(CLI::App* command, std::uint16_t* port) {
       ->check(CLI::Range(1, 65535));
 }
 
+void AddObservatory(CLI::App* command, enclave::cli::ObservatoryOptions* options) {
+  command->add_option("--state", options->state, "The directory of its data, made if missing")
+      ->required()
+      ->option_text("DIR");
+  command->add_option("--http", options->http, "Address for everything over HTTP; port 0: any")
+      ->capture_default_str()
+      ->option_text("ADDR:PORT");
+  command
+      ->add_option("--otlp-grpc", options->otlp_grpc, "Address for OTLP over gRPC (default: none)")
+      ->option_text("ADDR:PORT");
+  command
+      ->add_option("--config", options->config,
+                   "What to scrape, rules and alerts, in Prometheus' format; read again when it "
+                   "changes and on SIGHUP")
+      ->option_text("FILE");
+  command
+      ->add_option("--kubeconfig", options->kubeconfig,
+                   "The cluster whose pods are scraped and whose logs are collected: a kubeconfig, "
+                   "or in-cluster (default: none)")
+      ->option_text("FILE|in-cluster");
+  command->add_option("--retention", options->retention, "How long everything is kept; 0: for ever")
+      ->capture_default_str();
+  command
+      ->add_option("--retention-size", options->retention_bytes,
+                   "How much disk may be used before the oldest goes, as 10GB (default: no bound)")
+      ->transform(CLI::AsSizeValue(false));
+  command->add_option("--query-timeout", options->query_timeout, "How long a query may take")
+      ->capture_default_str();
+  command->footer(
+      "Examples:\n"
+      "  enclave observatory --state /tmp/obs --http 127.0.0.1:9090 --otlp-grpc 127.0.0.1:4317\n"
+      "  enclave observatory --state /tmp/obs --config prometheus.yml --kubeconfig "
+      "~/.kube/config\n\n"
+      "  curl 'http://127.0.0.1:9090/api/v1/query?query=up'\n"
+      "  curl -G http://127.0.0.1:9090/loki/api/v1/query_range --data-urlencode "
+      "'query={app=\"cart\"} |= \"error\"'\n"
+      "  curl 'http://127.0.0.1:9090/api/v1/evidence?trace=4bf92f3577b34da6a3ce929d0e0e4736'\n\n"
+      "OTLP over HTTP (/v1/traces, /v1/metrics, /v1/logs), remote write (/api/v1/write) and Loki's "
+      "push\n(/loki/api/v1/push) arrive at the address of --http.\n");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -96,6 +137,13 @@ int main(int argc, char** argv) {
       "ends "
       "them.\n");
 
+  ObservatoryOptions observatory;
+  CLI::App* observatory_command = app.add_subcommand(
+      "observatory",
+      "Metrics, logs and traces: taken in, kept, and asked for as Prometheus, Loki "
+      "and Tempo are");
+  AddObservatory(observatory_command, &observatory);
+
   std::string kubectl_state;
   CLI::App* kubectl_command =
       app.add_subcommand("kubectl", "Run kubectl against the enclave; all arguments are kubectl's");
@@ -119,5 +167,9 @@ int main(int argc, char** argv) {
   }
   if (*status_command) return Status(status);
   if (*cluster_command) return Cluster(cluster);
+  if (*observatory_command) {
+    observatory.version = ENCLAVE_VERSION;
+    return RunObservatory(observatory);
+  }
   return Kubectl(kubectl_state, kubectl_command->remaining());
 }
