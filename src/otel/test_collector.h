@@ -4,7 +4,9 @@
 // Thread safety: any thread.
 #pragma once
 
+#include <chrono>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,6 +23,9 @@
 #include "opentelemetry/trace_service.pb.h"
 
 namespace enclave::otel {
+
+// Longer than anything takes; what is waited for comes much sooner.
+inline constexpr std::chrono::milliseconds kLongTime = std::chrono::minutes(1);
 
 struct ReceivedSpan {
   std::string service;
