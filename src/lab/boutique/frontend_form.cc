@@ -49,8 +49,8 @@ base::Result<std::int32_t> RequiredNumber(const Form& form, std::string_view fie
 
 bool IsProductId(std::string_view id) {
   return !id.empty() && id.size() <= kMaxProductIdBytes && std::ranges::all_of(id, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-           c == '-' || c == '_';
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' ||
+           c == '_';
   });
 }
 
@@ -58,8 +58,8 @@ bool IsProductId(std::string_view id) {
 
 base::Result<Form> Form::Parse(std::string_view body) {
   if (body.size() > kMaxFormBytes)
-    return base::Fail(base::ErrorKind::kTooLarge,
-                      fmt::format("the form has {} bytes, more than {}", body.size(), kMaxFormBytes));
+    return base::Fail(base::ErrorKind::kTooLarge, fmt::format("the form has {} bytes, more than {}",
+                                                              body.size(), kMaxFormBytes));
   Form form;
   while (!body.empty()) {
     const std::size_t end = body.find('&');
@@ -115,9 +115,8 @@ base::Result<CheckoutForm> ReadCheckout(const Form& form) {
                    RequiredNumber(form, "zip_code", "The zip code", 0, 999'999'999));
   ASSIGN_OR_RETURN(checkout.card_number,
                    Required(form, "credit_card_number", "The card number", 24));
-  if (!std::ranges::all_of(checkout.card_number, [](char c) {
-        return (c >= '0' && c <= '9') || c == '-' || c == ' ';
-      }))
+  if (!std::ranges::all_of(checkout.card_number,
+                           [](char c) { return (c >= '0' && c <= '9') || c == '-' || c == ' '; }))
     return base::Fail(base::ErrorKind::kUnprocessable,
                       "The card number has something other than digits.");
   ASSIGN_OR_RETURN(checkout.card_month, RequiredNumber(form, "credit_card_expiration_month",

@@ -96,8 +96,9 @@ std::string ShownMoney(const hipstershop::Money& money) {
 }
 
 std::string ExactMoney(const hipstershop::Money& money) {
-  std::string exact = fmt::format("{} {}{}.{:09}", money.currency_code(), IsNegative(money) ? "-" : "",
-                                  Magnitude(money.units()), Magnitude(money.nanos()));
+  std::string exact =
+      fmt::format("{} {}{}.{:09}", money.currency_code(), IsNegative(money) ? "-" : "",
+                  Magnitude(money.units()), Magnitude(money.nanos()));
   const std::size_t shortest = exact.rfind('.') + 3;
   while (exact.size() > shortest && exact.back() == '0') exact.pop_back();
   return exact;
@@ -136,8 +137,8 @@ Html OfferCards(std::string_view heading, const std::vector<Offer>& offers) {
 Html AdvertLink(const std::optional<Advert>& advert) {
   Html link;
   if (!advert) return link;
-  const bool ours = advert->url.starts_with('/') && !advert->url.starts_with("//") &&
-                    !advert->url.contains('\\');
+  const bool ours =
+      advert->url.starts_with('/') && !advert->url.starts_with("//") && !advert->url.contains('\\');
   link.Add(R"(<a class="ad" href="{}"><small>Advertisement</small><span>{}</span><b>See it</b></a>
 )",
            ours ? std::string_view(advert->url) : std::string_view("/"), advert->text);

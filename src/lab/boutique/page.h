@@ -2,8 +2,8 @@
 //
 // What people read, programs can read as well: an element with `data-of` holds a fact, its `value`
 // or else its text. Facts of the page: basket, shipping, total, paid, order, tracking, trace. Facts
-// of a product stand within the element with `data-product`: name, price, sum; in a cart or an order
-// that element has `data-quantity`. `data-page` of the body names the page.
+// of a product stand within the element with `data-product`: name, price, sum; in a cart or an
+// order that element has `data-quantity`. `data-page` of the body names the page.
 #pragma once
 
 #include <optional>

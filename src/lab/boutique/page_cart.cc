@@ -67,29 +67,32 @@ Html OrderForm(int year) {
 std::string CartPage(const PageFrame& frame, const CartView& view) {
   Html content;
   if (view.lines.empty()) {
-    content.Add(R"(<div class="wrap"><div class="empty"><img src="/static/products/empty.svg" alt="" width="170" height="170"><h1>Your cart is empty</h1>
+    content.Add(
+        R"(<div class="wrap"><div class="empty"><img src="/static/products/empty.svg" alt="" width="170" height="170"><h1>Your cart is empty</h1>
 <p>What you pick waits for you here.</p><a class="button" href="/">Look around</a></div>{}</div>)",
-                OfferCards("To begin with", view.recommendations));
+        OfferCards("To begin with", view.recommendations));
     return WholePage(frame, "cart", "Cart", content);
   }
-  content.Add(R"(<div class="wrap"><div class="split"><section><div class="head"><h1>Your cart</h1><form action="/cart/empty" method="post"><button class="button quiet">Empty it</button></form></div>
+  content.Add(
+      R"(<div class="wrap"><div class="split"><section><div class="head"><h1>Your cart</h1><form action="/cart/empty" method="post"><button class="button quiet">Empty it</button></form></div>
 <div class="panel"><ul class="lines">
 {}</ul>{}</div></section><section class="panel">{}</section></div>{}</div>)",
-              LineItems(view.lines), SumsOf(view.shipping, "Total", view.total, "total"),
-              OrderForm(view.year), OfferCards("Goes well with it", view.recommendations));
+      LineItems(view.lines), SumsOf(view.shipping, "Total", view.total, "total"),
+      OrderForm(view.year), OfferCards("Goes well with it", view.recommendations));
   return WholePage(frame, "cart", "Cart", content);
 }
 
 std::string OrderPage(const PageFrame& frame, const OrderView& view) {
   Html content;
-  content.Add(R"(<div class="wrap"><div class="center"><div class="tick"><svg viewBox="0 0 24 24" width="34" height="34" fill="none" stroke="currentColor" stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M5 12.5l4.5 4.5L19 7.5"/></svg></div>
+  content.Add(
+      R"(<div class="wrap"><div class="center"><div class="tick"><svg viewBox="0 0 24 24" width="34" height="34" fill="none" stroke="currentColor" stroke-width="2.6" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"><path d="M5 12.5l4.5 4.5L19 7.5"/></svg></div>
 <h1>Thank you, it is on its way</h1><p>We have written to {} with all that is below.</p>
 <div class="panel"><dl class="facts"><dt>Order</dt><dd><code data-of="order">{}</code></dd><dt>Tracking</dt><dd><code data-of="tracking">{}</code></dd></dl></div>
 <div class="panel"><ul class="lines">
 {}</ul>{}</div><p><a class="button" href="/">Keep browsing</a></p></div>{}</div>)",
-              view.email, view.order_id, view.tracking_id, LineItems(view.lines),
-              SumsOf(view.shipping, "Paid", view.paid, "paid"),
-              OfferCards("For the next time", view.recommendations));
+      view.email, view.order_id, view.tracking_id, LineItems(view.lines),
+      SumsOf(view.shipping, "Paid", view.paid, "paid"),
+      OfferCards("For the next time", view.recommendations));
   return WholePage(frame, "order", "Thank you", content);
 }
 
@@ -97,10 +100,11 @@ std::string ErrorPage(const PageFrame& frame, const ErrorView& view) {
   Html detail;
   if (!view.detail.empty()) detail.Add("<p><code>{}</code></p>", view.detail);
   Html content;
-  content.Add(R"(<div class="wrap"><div class="center"><div class="tick sorry">!</div><h1>{}</h1><p>{}</p>
+  content.Add(
+      R"(<div class="wrap"><div class="center"><div class="tick sorry">!</div><h1>{}</h1><p>{}</p>
 {}<p>Whoever looks into it finds all about it by this TraceID:</p><p><code class="trace">{}</code></p>
 <p><a class="button" href="/">Back to the shop</a></p></div></div>)",
-              view.title, view.advice, detail, frame.trace_id);
+      view.title, view.advice, detail, frame.trace_id);
   return WholePage(frame, "error", fmt::format("{} {}", view.status, view.title), content);
 }
 

@@ -54,9 +54,9 @@ base::Duration ChooseWait(base::Random& random, double scale) {
 }
 
 const std::vector<std::string>& PublishedProducts() {
-  static const std::vector<std::string> products = {
-      "0PUK6V6EV0", "1YMWWN1N4O", "2ZYFJ3GM2N", "66VCHSJNUP", "6E92ZMYYFZ",
-      "9SIQT8TOJO", "L9ECAV7KIM", "LS4PSXUNUM", "OLJCESPC7Z"};
+  static const std::vector<std::string> products = {"0PUK6V6EV0", "1YMWWN1N4O", "2ZYFJ3GM2N",
+                                                    "66VCHSJNUP", "6E92ZMYYFZ", "9SIQT8TOJO",
+                                                    "L9ECAV7KIM", "LS4PSXUNUM", "OLJCESPC7Z"};
   return products;
 }
 
@@ -70,8 +70,8 @@ std::string ChooseCheckoutForm(base::Random& random, int year) {
       "ada", "grace", "barbara", "edsger", "radia", "leslie", "margaret", "donald"};
   static constexpr std::array<std::string_view, 6> kStreets = {
       "Harbour Lane", "Mill Road", "Station Street", "Elm Avenue", "Market Square", "Quay Walk"};
-  static constexpr std::array<std::string_view, 6> kCities = {"Springfield", "Riverside", "Fairview",
-                                                              "Greenville",  "Bristol",   "Salem"};
+  static constexpr std::array<std::string_view, 6> kCities = {
+      "Springfield", "Riverside", "Fairview", "Greenville", "Bristol", "Salem"};
   static constexpr std::array<std::string_view, 6> kStates = {"CA", "NY", "WA", "OR", "TX", "MA"};
   const std::string_view name = OneOf(kNames, random);
   const auto below = [&](std::uint64_t bound) { return random.Below(bound); };

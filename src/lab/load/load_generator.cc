@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <condition_variable>
 #include <cmath>
+#include <condition_variable>
 #include <exception>
 #include <list>
 #include <mutex>
@@ -36,18 +36,20 @@ base::Result<> CheckOptions(const LoadOptions& options) {
     return wrong(fmt::format("{} new users per second: must be more than 0", options.spawn_rate));
   if (options.rate && (!std::isfinite(*options.rate) || *options.rate <= 0))
     return wrong(fmt::format("{} actions per second: must be more than 0", *options.rate));
-  if (options.request_timeout.count() <= 0) return wrong("the time limit of a request must be more than 0");
+  if (options.request_timeout.count() <= 0)
+    return wrong("the time limit of a request must be more than 0");
   return {};
 }
 
 class Generator final : public LoadGenerator {
  public:
-  Generator(net::EventLoop& loop, LoadOptions options, LoadObservers observers, base::Random& ids,
+  Generator(net::EventLoop& loop, otel::Telemetry& telemetry, LoadOptions options,
             std::unique_ptr<net::HttpClient> http)
       : loop_(loop),
+        telemetry_(telemetry),
+        durations_(telemetry.meter().DurationHistogram(
+            "shopper.action.duration", "From a visitor's click to the page that it leads to.")),
         options_(std::move(options)),
-        observers_(std::move(observers)),
-        ids_(ids),
         http_(std::move(http)),
         strand_(asio::make_strand(loop.context())),
         begin_(loop.Now()),
@@ -68,7 +70,15 @@ class Generator final : public LoadGenerator {
   }
 
   void Stop() override {
-    asio::post(strand_, [this, alive = Hold(this)] { End(); });
+    {
+      const std::lock_guard lock(mutex_);
+      if (running_ == 0) return;
+      ++running_;
+    }
+    asio::post(strand_, [this] {
+      End();
+      Leave();
+    });
   }
 
   bool WaitUntilDone(std::chrono::nanoseconds at_most) override {
@@ -87,21 +97,6 @@ class Generator final : public LoadGenerator {
   }
 
  private:
-  // Counts as one that runs, so that the destructor waits for it.
-  class Hold {
-   public:
-    explicit Hold(Generator* generator) : generator_(generator) {
-      const std::lock_guard lock(generator_->mutex_);
-      ++generator_->running_;
-    }
-    Hold(const Hold& other) : Hold(other.generator_) {}
-    Hold& operator=(const Hold&) = delete;
-    ~Hold() { generator_->Leave(); }
-
-   private:
-    Generator* generator_;
-  };
-
   // Its place in running_ is taken already.
   void Spawn(asio::awaitable<void> coroutine) {
     asio::co_spawn(strand_, std::move(coroutine), [this](const std::exception_ptr& error) {
@@ -157,12 +152,12 @@ class Generator final : public LoadGenerator {
 
   asio::awaitable<void> Visit(int number) {
     // Far apart for neighbours, so that their choices have nothing to do with each other.
-    base::SeededRandom seeds(options_.seed + 0x9E3779B97F4A7C15U * static_cast<std::uint64_t>(number));
+    base::SeededRandom seeds(options_.seed +
+                             0x9E3779B97F4A7C15U * static_cast<std::uint64_t>(number));
     Shopper shopper({.http = *http_,
-                     .clock = loop_,
-                     .ids = ids_,
-                     .timeout = options_.request_timeout,
-                     .on_span = observers_.on_span},
+                     .base_url = options_.target,
+                     .telemetry = telemetry_,
+                     .timeout = options_.request_timeout},
                     seeds.Next(), fmt::format("shopper-{}", number));
     base::MonoTime due = loop_.Now();
     while (!ending_ && Claim()) {
@@ -185,22 +180,29 @@ class Generator final : public LoadGenerator {
   }
 
   void Note(const Outcome& outcome) {
-    if (observers_.on_outcome) observers_.on_outcome(outcome);
+    durations_.Record(std::chrono::duration<double>(outcome.latency).count(),
+                      {{"shopper.action", std::string(NameOf(outcome.action))},
+                       {"outcome", std::string(outcome.wrong ? "error" : "ok")}},
+                      &outcome.span);
+    if (outcome.wrong)
+      telemetry_.logger().Log(otel::Severity::kError, *outcome.wrong,
+                              {{"shopper.action", std::string(NameOf(outcome.action))}},
+                              &outcome.span);
     const std::lock_guard lock(mutex_);
     std::optional<Failure> failure;
     if (outcome.wrong)
       failure = Failure{.action = outcome.action,
                         .why = *outcome.wrong,
-                        .trace_id = outcome.trace_id.ToString(),
+                        .trace_id = outcome.span.trace_id.ToString(),
                         .at = loop_.Now() - begin_};
     interval_.Add(outcome.action, outcome.latency, outcome.requests, failure);
     total_.Add(outcome.action, outcome.latency, outcome.requests, std::move(failure));
   }
 
   net::EventLoop& loop_;
+  otel::Telemetry& telemetry_;
+  otel::Histogram& durations_;
   const LoadOptions options_;
-  const LoadObservers observers_;
-  base::Random& ids_;
   const std::unique_ptr<net::HttpClient> http_;
   Strand strand_;
   const base::MonoTime begin_;
@@ -226,9 +228,8 @@ class Generator final : public LoadGenerator {
 }  // namespace
 
 base::Result<std::unique_ptr<LoadGenerator>> LoadGenerator::Start(net::EventLoop& loop,
-                                                                  LoadOptions options,
-                                                                  LoadObservers observers,
-                                                                  base::Random& ids) {
+                                                                  otel::Telemetry& telemetry,
+                                                                  LoadOptions options) {
   RETURN_IF_ERROR(CheckOptions(options));
   net::HttpClientOptions client;
   client.base_url = options.target;
@@ -236,8 +237,8 @@ base::Result<std::unique_ptr<LoadGenerator>> LoadGenerator::Start(net::EventLoop
   client.max_body_bytes = 4 << 20;
   auto http = net::HttpClient::Create(loop, std::move(client));
   if (!http) return base::Fail(http.error().While("the shop's address"));
-  auto generator = std::make_unique<Generator>(loop, std::move(options), std::move(observers), ids,
-                                               std::move(*http));
+  auto generator =
+      std::make_unique<Generator>(loop, telemetry, std::move(options), std::move(*http));
   generator->Begin();
   return generator;
 }

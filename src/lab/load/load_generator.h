@@ -1,23 +1,23 @@
-// Plays many visitors at once and sums up what they saw.
+// Plays many visitors at once and sums up what they saw: as a report, and as the metric
+// shopper.action.duration with the attributes shopper.action and outcome ("ok", "error"). What went
+// wrong is also a line of the log, in its trace.
 //
 // Threading: visitors are coroutines on one strand of the loop; hundreds cost little. All methods
-// may be called from any thread. Ownership: the loop, the clock's owner and what Ports names outlive
-// the generator; it waits in its destructor for visitors who are at it.
+// may be called from any thread. Ownership: loop and telemetry outlive the generator; it waits in
+// its destructor for visitors who are at it.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "base/random.h"
 #include "base/result.h"
 #include "lab/load/report.h"
 #include "lab/load/shopper.h"
 #include "net/event_loop.h"
-#include "telemetry/span.h"
+#include "otel/telemetry.h"
 
 namespace enclave::lab::load {
 
@@ -35,19 +35,12 @@ struct LoadOptions {
 };
 inline constexpr int kMostUsers = 10'000;
 
-// Called on the generator's strand; none of them may block. Unset ones are not called.
-struct LoadObservers {
-  std::function<void(telemetry::Span)> on_span{};
-  std::function<void(const Outcome&)> on_outcome{};
-};
-
 class LoadGenerator {
  public:
   // kInvalidArgument for options that make no sense. Visitors begin to come at once.
   static base::Result<std::unique_ptr<LoadGenerator>> Start(net::EventLoop& loop,
-                                                            LoadOptions options,
-                                                            LoadObservers observers,
-                                                            base::Random& ids);
+                                                            otel::Telemetry& telemetry,
+                                                            LoadOptions options);
   // Ends as Stop() does, and waits until the last visitor has left.
   virtual ~LoadGenerator() = default;
 

@@ -42,7 +42,8 @@ std::optional<std::string> Memory::SeeOffer(const ProductFacts& product) {
   };
   if (names_.size() > kMostRemembered) names_.clear();
   if (prices_.size() > kMostRemembered) prices_.clear();
-  if (product.name.empty()) complain(fmt::format("product {} has no name", base::Quote(product.id)));
+  if (product.name.empty())
+    complain(fmt::format("product {} has no name", base::Quote(product.id)));
   std::string& name = names_[product.id];
   if (!name.empty() && name != product.name)
     complain(fmt::format("product {} was called {} and is now called {}", product.id,

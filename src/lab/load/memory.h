@@ -18,8 +18,8 @@ namespace enclave::lab::load {
 class Memory {
  public:
   // Each looks at a page and remembers it. What is wrong with it is the value, in a sentence;
-  // nullopt when nothing is. What was wrong is remembered as it was seen, so that one mistake is one
-  // complaint.
+  // nullopt when nothing is. What was wrong is remembered as it was seen, so that one mistake is
+  // one complaint.
   std::optional<std::string> SeeHome(const PageFacts& page);
   std::optional<std::string> SeeProduct(const PageFacts& page, const std::string& id);
   std::optional<std::string> SeeCart(const PageFacts& page);
@@ -46,8 +46,8 @@ class Memory {
 
   std::string currency_ = "USD";
   std::vector<std::string> products_;
-  std::map<std::string, std::string> names_;                        // by product
-  std::map<std::pair<std::string, std::string>, Amount> prices_;    // by product and currency
+  std::map<std::string, std::string> names_;                      // by product
+  std::map<std::pair<std::string, std::string>, Amount> prices_;  // by product and currency
   Quantities cart_;
   bool cart_known_ = true;
   std::optional<Amount> total_;  // as the cart last showed it

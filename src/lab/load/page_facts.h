@@ -41,7 +41,8 @@ struct ProductFacts {
 };
 
 struct PageFacts {
-  std::string page;  // "home", "product", "cart", "order", "error"; "" for what is no page of the shop
+  std::string
+      page;  // "home", "product", "cart", "order", "error"; "" for what is no page of the shop
   std::vector<ProductFacts> products;
   std::map<std::string, std::string> facts;  // basket, shipping, total, paid, order, trace
 

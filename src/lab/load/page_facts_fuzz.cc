@@ -1,4 +1,5 @@
-// Pages from outside: whatever comes, reading ends, and an amount that was read is written the same.
+// Pages from outside: whatever comes, reading ends, and an amount that was read is written the
+// same.
 #include <cstddef>
 #include <cstdint>
 #include <string_view>

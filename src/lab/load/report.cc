@@ -11,7 +11,8 @@
 namespace enclave::lab::load {
 namespace {
 
-// Microseconds below 2^kExactBits have a bucket each; above, each power of two has 2^kExactBits / 2.
+// Microseconds below 2^kExactBits have a bucket each; above, each power of two has 2^kExactBits
+// / 2.
 constexpr int kExactBits = 6;
 constexpr std::uint64_t kExact = 1U << kExactBits;
 constexpr std::uint64_t kLongestUs = std::uint64_t{1} << 32;  // 71 minutes
@@ -44,9 +45,9 @@ double Rate(std::uint64_t count, base::Duration elapsed) {
 }
 
 double ErrorPercent(const ActionFigures& figures) {
-  return figures.count == 0 ? 0
-                            : 100.0 * static_cast<double>(figures.errors) /
-                                  static_cast<double>(figures.count);
+  return figures.count == 0
+             ? 0
+             : 100.0 * static_cast<double>(figures.errors) / static_cast<double>(figures.count);
 }
 
 std::string Row(std::string_view name, const ActionFigures& figures, base::Duration elapsed) {
@@ -127,17 +128,17 @@ ActionFigures Report::All() const {
 
 std::string Report::Line(base::Duration elapsed, int users) const {
   const ActionFigures all = All();
-  return fmt::format("{:>4} users {:>8.1f} actions/s {:>6} errors ({:.2f} %)   p50 {}  p90 {}  p99 {}  max {}",
-                     users, Rate(all.count, elapsed), all.errors, ErrorPercent(all),
-                     ShownDuration(all.latencies.Percentile(0.5)),
-                     ShownDuration(all.latencies.Percentile(0.9)),
-                     ShownDuration(all.latencies.Percentile(0.99)),
-                     ShownDuration(all.latencies.max()));
+  return fmt::format(
+      "{:>4} users {:>8.1f} actions/s {:>6} errors ({:.2f} %)   p50 {}  p90 {}  p99 {}  max {}",
+      users, Rate(all.count, elapsed), all.errors, ErrorPercent(all),
+      ShownDuration(all.latencies.Percentile(0.5)), ShownDuration(all.latencies.Percentile(0.9)),
+      ShownDuration(all.latencies.Percentile(0.99)), ShownDuration(all.latencies.max()));
 }
 
 std::string Report::Table(base::Duration elapsed) const {
-  std::string table = fmt::format("{:<14} {:>8} {:>9} {:>7} {:>8} {:>9} {:>9} {:>9} {:>9}\n",
-                                  "ACTION", "COUNT", "PER S", "ERRORS", "", "P50", "P90", "P99", "MAX");
+  std::string table =
+      fmt::format("{:<14} {:>8} {:>9} {:>7} {:>8} {:>9} {:>9} {:>9} {:>9}\n", "ACTION", "COUNT",
+                  "PER S", "ERRORS", "", "P50", "P90", "P99", "MAX");
   for (const ActionKind& kind : kActions) table += Row(kind.name, of(kind.action), elapsed);
   table += Row("all", All(), elapsed);
   for (const Failure& failure : failures_)

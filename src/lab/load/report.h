@@ -1,5 +1,6 @@
-// What visitors saw: counts, errors and latencies by kind of action. Latencies are kept in buckets of
-// equal relative width, so memory does not grow with time and a percentile is off by 1.6 % at most.
+// What visitors saw: counts, errors and latencies by kind of action. Latencies are kept in buckets
+// of equal relative width, so memory does not grow with time and a percentile is off by 1.6 % at
+// most.
 //
 // Values; one thread at a time.
 #pragma once

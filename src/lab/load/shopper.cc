@@ -5,8 +5,8 @@
 #include <string_view>
 #include <utility>
 
-#include "base/quote.h"
-#include "trace/trace_context.h"
+#include "base/check.h"
+#include "otel/http_instrumentation.h"
 
 namespace enclave::lab::load {
 namespace {
@@ -18,10 +18,6 @@ constexpr std::size_t kMostCookies = 16;
 constexpr std::size_t kMostCookieBytes = 512;
 constexpr std::uint64_t kMostOfOneProduct = 10;
 
-std::int64_t NanosOf(base::WallTime time) {
-  return time.time_since_epoch().count();
-}
-
 int YearOf(base::WallTime time) {
   return int(std::chrono::year_month_day(std::chrono::floor<std::chrono::days>(time)).year());
 }
@@ -29,9 +25,8 @@ int YearOf(base::WallTime time) {
 }  // namespace
 
 struct Shopper::Run {
-  Action action;
-  trace::TraceId trace_id;
-  trace::SpanId span_id;
+  otel::Span span;
+  otel::SpanContext context;  // of the span
   std::uint64_t requests = 0;
   std::optional<std::string> wrong{};
 
@@ -50,11 +45,14 @@ Action Shopper::Next() {
 }
 
 asio::awaitable<Outcome> Shopper::Act(Action action) {
-  Run run{.action = action,
-          .trace_id = trace::TraceId::Make(ports_.ids),
-          .span_id = trace::SpanId::Make(ports_.ids)};
-  const base::MonoTime begin = ports_.clock.Now();
-  const base::WallTime begin_wall = ports_.clock.WallNow();
+  otel::Span span = ports_.telemetry.tracer().StartSpan(
+      fmt::format("shopper {}", NameOf(action)),
+      {.new_trace = true,
+       .attributes = {{"shopper.action", std::string(NameOf(action))}, {"shopper.name", name_}}});
+  CHECK(span.context() != nullptr, "a span that was just started has a context");
+  const otel::SpanContext context = *span.context();
+  Run run{.span = std::move(span), .context = context};
+  const base::MonoTime begin = ports_.telemetry.clock().Now();
   switch (action) {
     case Action::kIndex:
       co_await SeeFrontPage(run);
@@ -75,23 +73,11 @@ asio::awaitable<Outcome> Shopper::Act(Action action) {
       co_await CheckOut(run);
       break;
   }
-  const base::Duration latency = ports_.clock.Now() - begin;
-  if (ports_.on_span) {
-    telemetry::Span span{.trace_id = run.trace_id, .span_id = run.span_id};
-    span.name = fmt::format("shopper {}", NameOf(action));
-    span.kind = telemetry::SpanKind::kInternal;
-    span.start_ns = NanosOf(begin_wall);
-    span.end_ns = span.start_ns + latency.count();
-    span.attributes = {{"shopper.action", std::string(NameOf(action))}, {"shopper.name", name_}};
-    if (run.wrong) {
-      span.status = telemetry::SpanStatus::kError;
-      span.status_message = *run.wrong;
-    }
-    ports_.on_span(std::move(span));
-  }
+  const base::Duration latency = ports_.telemetry.clock().Now() - begin;
+  if (run.wrong) run.span.SetStatus(otel::SpanStatus::kError, *run.wrong);
+  run.span.End();
   co_return Outcome{.action = action,
-                    .trace_id = run.trace_id,
-                    .span_id = run.span_id,
+                    .span = context,
                     .latency = latency,
                     .requests = run.requests,
                     .wrong = std::move(run.wrong)};
@@ -139,7 +125,7 @@ asio::awaitable<void> Shopper::SeeCart(Run& run) {
 
 asio::awaitable<void> Shopper::CheckOut(Run& run) {
   co_await AddToCart(run);
-  const int year = YearOf(ports_.clock.WallNow());
+  const int year = YearOf(ports_.telemetry.clock().WallNow());
   const auto page = co_await Post(run, "/cart/checkout", ChooseCheckoutForm(random_, year));
   if (page)
     run.Complain(memory_.SeeOrder(*page));
@@ -167,8 +153,8 @@ asio::awaitable<std::optional<PageFacts>> Shopper::Follow(Run& run, net::ClientR
   for (int redirects = 0;; ++redirects) {
     const auto response = co_await Send(run, request);
     if (!response) {
-      run.Complain(fmt::format("{} {}: {}", request.method, request.target,
-                               response.error().ToString()));
+      run.Complain(
+          fmt::format("{} {}: {}", request.method, request.target, response.error().ToString()));
       co_return std::nullopt;
     }
     KeepCookies(*response);
@@ -200,44 +186,19 @@ asio::awaitable<base::Result<net::Response>> Shopper::Send(Run& run,
     cookies += fmt::format("{}{}={}", cookies.empty() ? "" : "; ", name, value);
   if (!cookies.empty()) sent.headers["Cookie"] = std::move(cookies);
 
-  telemetry::Span span{.trace_id = run.trace_id,
-                       .span_id = trace::SpanId::Make(ports_.ids),
-                       .parent_id = run.span_id};
-  trace::Inject({.trace_id = span.trace_id,
-                 .parent = span.span_id,
-                 .sampling = trace::Sampling::kYes},
-                sent.headers);
   ++run.requests;
-  const base::MonoTime begin = ports_.clock.Now();
-  span.start_ns = NanosOf(ports_.clock.WallNow());
+  otel::HttpClientSpan span(ports_.telemetry, ports_.base_url, sent, {},
+                            {.parent = otel::ToTraceContext(run.context)});
   auto response = co_await ports_.http.Send(std::move(sent));
-  if (!ports_.on_span) co_return response;
-
-  span.end_ns = span.start_ns + (ports_.clock.Now() - begin).count();
-  span.name = request.method;
-  span.kind = telemetry::SpanKind::kClient;
-  span.attributes = {{"http.request.method", request.method}, {"url.path", request.target}};
-  if (response) {
-    span.attributes.push_back(
-        {"http.response.status_code", static_cast<std::int64_t>(response->status)});
-    if (response->status >= 400) {
-      span.status = telemetry::SpanStatus::kError;
-      span.attributes.push_back({"error.type", fmt::to_string(response->status)});
-    }
-  } else {
-    span.status = telemetry::SpanStatus::kError;
-    span.status_message = response.error().message();
-    span.attributes.push_back(
-        {"error.type", std::string(base::ToString(response.error().kind()))});
-  }
-  ports_.on_span(std::move(span));
+  span.End(response);
   co_return response;
 }
 
 void Shopper::KeepCookies(const net::Response& response) {
   const auto header = response.headers.find("Set-Cookie");
   if (header == response.headers.end()) return;
-  // Several are joined with a comma; the shop gives ages instead of dates, which would have one too.
+  // Several are joined with a comma; the shop gives ages instead of dates, which would have one
+  // too.
   std::string_view rest = header->second;
   while (!rest.empty()) {
     const std::size_t end = rest.find(',');

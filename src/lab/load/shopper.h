@@ -1,13 +1,12 @@
 // One visitor of the shop: what it does next, its cookies, what it remembers, and its traces. Each
-// action begins a trace: a span for the action, below it one for each request, whose context goes to
-// the shop in the request's headers.
+// action begins a trace: a span for the action, below it one for each request, whose context goes
+// to the shop in the request's headers.
 //
 // Used by one coroutine at a time. What Ports names outlives the shopper.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -20,24 +19,21 @@
 #include "lab/load/memory.h"
 #include "lab/load/page_facts.h"
 #include "net/http_client.h"
-#include "telemetry/span.h"
-#include "trace/trace_id.h"
+#include "otel/span.h"
+#include "otel/telemetry.h"
 
 namespace enclave::lab::load {
 
 struct ShopperPorts {
   net::HttpClient& http;
-  base::Clock& clock;
-  // Of trace and span ids: not the seeded one, or two runs with one seed would share traces.
-  base::Random& ids;
+  std::string base_url;                       // of the shop, for the spans
+  otel::Telemetry& telemetry;                 // clock and ids come from here too
   std::chrono::milliseconds timeout{10'000};  // of one request
-  std::function<void(telemetry::Span)> on_span = {};  // unset: spans go nowhere
 };
 
 struct Outcome {
   Action action;
-  trace::TraceId trace_id;
-  trace::SpanId span_id;  // of the action
+  otel::SpanContext span;  // of the action
   base::Duration latency{};
   std::uint64_t requests = 0;
   // What the visitor would complain about; an answer of 500 or more, none in time, or a wrong one.
