@@ -27,6 +27,7 @@
 #include <grpcpp/support/status.h>
 
 #include "base/result.h"
+#include "otel/grpc_status.h"
 #include "otel/telemetry.h"
 
 namespace enclave::otel {
@@ -41,11 +42,6 @@ struct GrpcClientOptions {
 // Connects lazily; never fails. Spans and metadata are made by an interceptor, so that stubs made
 // on the channel by hand are traced too.
 std::shared_ptr<grpc::Channel> MakeChannel(Telemetry& telemetry, const GrpcClientOptions& options);
-
-// gRPC's status as an Error whose message names the method, and an Error as the status a server
-// answers with.
-base::Error ToError(const grpc::Status& status);
-grpc::Status ToStatus(const base::Error& error);
 
 // Sets the deadline: now + timeout, or the current context's where it is nearer.
 void SetDeadline(const base::Clock& clock, std::chrono::milliseconds timeout,

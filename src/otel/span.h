@@ -51,6 +51,8 @@ class Span {
   // error.type and the status kError.
   void RecordError(const base::Error& error);
 
+  // Whether the status is kError.
+  bool failed() const { return data_ && data_->span.status == SpanStatus::kError; }
   // Since the start.
   base::Duration Elapsed() const;
   void End();
@@ -70,6 +72,9 @@ class Span {
   bool recording() const { return data_ && data_->context.sampled; }
   std::unique_ptr<Data> data_;
 };
+
+// exception.type, .message, .stacktrace and, where known, code.filepath, .function, .lineno.
+Attributes ExceptionAttributes(const ExceptionInfo& exception);
 
 struct SpanOptions {
   SpanKind kind = SpanKind::kInternal;

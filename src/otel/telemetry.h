@@ -41,13 +41,17 @@ struct TelemetryOptions {
 using Environment = std::function<std::optional<std::string>(const std::string& name)>;
 std::optional<std::string> ProcessEnvironment(const std::string& name);
 
+// "key=value,key=value", values percent-encoded (OTEL_RESOURCE_ATTRIBUTES). Of two with one key the
+// first stays. kInvalidArgument for a part that is no pair.
+base::Result<telemetry::Attributes> ParseResourceAttributes(std::string_view text);
+
 class Telemetry {
  public:
-  // Reads OTEL_EXPORTER_OTLP_ENDPOINT (or COLLECTOR_SERVICE_ADDR, "host:port"),
-  // OTEL_EXPORTER_OTLP_{TRACES,METRICS,LOGS}_ENDPOINT are not read: one endpoint serves all three.
-  // OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, POD_NAME, POD_NAMESPACE, POD_IP, NODE_NAME,
-  // OTEL_BSP_SCHEDULE_DELAY, OTEL_METRIC_EXPORT_INTERVAL (both ms), OTEL_LOG_LEVEL,
-  // OTEL_SDK_DISABLED. kInvalidArgument, naming the variable, for a value that cannot be used.
+  // Reads OTEL_EXPORTER_OTLP_ENDPOINT (or COLLECTOR_SERVICE_ADDR, "host:port"; one endpoint serves
+  // all signals), OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, POD_NAME, POD_NAMESPACE, POD_IP,
+  // POD_UID, NODE_NAME, CONTAINER_NAME, OTEL_BSP_SCHEDULE_DELAY, OTEL_METRIC_EXPORT_INTERVAL (both
+  // ms), OTEL_LOG_LEVEL and OTEL_SDK_DISABLED. kInvalidArgument, naming the variable, for a value
+  // that cannot be used.
   static base::Result<std::unique_ptr<Telemetry>> FromEnvironment(
       net::EventLoop& loop, TelemetryOptions defaults,
       const Environment& environment = ProcessEnvironment);
@@ -74,7 +78,8 @@ class Telemetry {
   bool Shutdown(std::chrono::milliseconds timeout);
 
  private:
-  Telemetry(net::EventLoop& loop) : loop_(loop) {}
+  explicit Telemetry(net::EventLoop& loop) : loop_(loop) {}
+  void ObserveExporter();
   net::EventLoop& loop_;
   std::string service_name_;
   telemetry::Attributes resource_;
@@ -82,6 +87,7 @@ class Telemetry {
   std::unique_ptr<Exporter> exporter_;  // null without an endpoint
   std::unique_ptr<Tracer> tracer_;
   std::unique_ptr<Logger> logger_;
+  bool shut_down_ = false;
 };
 
 }  // namespace enclave::otel
