@@ -12,7 +12,7 @@ namespace enclave::lab::load {
 namespace {
 
 constexpr std::int64_t kNanosPerUnit = 1'000'000'000;
-constexpr std::int64_t kMostUnits = 1.000.000.000;
+constexpr std::int64_t kMostUnits = 1'000'000'000;
 
 std::string Unescape(std::string_view text) {
   static constexpr std::array<std::pair<std::string_view, char>, 5> kReferences = {

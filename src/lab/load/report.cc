@@ -20,7 +20,7 @@ constexpr std::uint64_t kLongestUs = std::uint64_t{1} << 32;  // 71 minutes
 std::size_t BucketOf(std::uint64_t us) {
   us = std::min(us, kLongestUs);
   if (us < kExact) return us;
-  const int shift = std::bit_width(us) - kExactBits;
+  const int shift = static_cast<int>(std::bit_width(us)) - kExactBits;
   return static_cast<std::size_t>(shift) * (kExact / 2) + (us >> shift);
 }
 
