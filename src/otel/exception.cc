@@ -137,8 +137,8 @@ using ThrowFunction = void (*)(void*, std::type_info*, void (*)(void*));
 
 [[gnu::weak]] void __interceptor___cxa_throw(void*, std::type_info*, void (*)(void*));
 
-[[noreturn, gnu::visibility("default")]] void __cxa_throw(void* thrown, std::type_info* type,
-                                                          void (*destroy)(void*)) {
+[[gnu::noreturn, gnu::visibility("default")]] void __cxa_throw(void* thrown, std::type_info* type,
+                                                               void (*destroy)(void*)) {
   enclave::otel::NoteThrow(thrown);
   ThrowFunction next = __interceptor___cxa_throw;
   if (next == nullptr) {

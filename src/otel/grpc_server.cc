@@ -13,8 +13,9 @@
 #include <pthread.h>
 
 #include <algorithm>
-#include <atomic>
+#include <condition_variable>
 #include <map>
+#include <mutex>
 #include <set>
 #include <thread>
 #include <utility>
@@ -80,7 +81,10 @@ struct GrpcServer::Impl {
 
   Impl(Telemetry& t, GrpcServerOptions o) : telemetry(t), options(std::move(o)) {}
 
+  // Nothing is asked of a queue that may be shut down meanwhile.
   void AskForCall() {
+    const std::lock_guard lock(mutex);
+    if (stopping) return;
     auto* call = new RpcCall(*this);
     generic.RequestCall(&call->context, &call->stream, queue.get(), queue.get(), call);
   }
@@ -97,7 +101,8 @@ struct GrpcServer::Impl {
             delete call;
             break;
           }
-          if (!stopping) AskForCall();
+          Arrived();
+          AskForCall();
           call->next = RpcCall::Next::kHandle;
           call->stream.Read(&call->message, call);
           break;
@@ -106,9 +111,23 @@ struct GrpcServer::Impl {
           break;
         case RpcCall::Next::kEnd:
           delete call;
+          Gone();
           break;
       }
     }
+  }
+
+  void Arrived() {
+    const std::lock_guard lock(mutex);
+    ++calls;
+  }
+
+  void Gone() {
+    {
+      const std::lock_guard lock(mutex);
+      --calls;
+    }
+    no_calls.notify_all();
   }
 
   void Answer(RpcCall& call, bool has_message) {
@@ -146,7 +165,7 @@ struct GrpcServer::Impl {
       span_options.attributes.push_back(
           {"rpc.grpc.previous_attempts", std::string(View(attempts->second))});
 
-    active.fetch_add(1);
+    active->Add(1);
     ScopedSpan span(telemetry.tracer(), name, std::move(span_options));
     const base::Duration left = TimeLeft(call.context).value_or(options.default_timeout);
     const ScopedContext scope(
@@ -164,7 +183,7 @@ struct GrpcServer::Impl {
       status = Run(found->second, call, answer, *span);
     }
     Record(*span, attributes, status);
-    active.fetch_sub(1);
+    active->Add(-1);
     return status;
   }
 
@@ -243,9 +262,13 @@ struct GrpcServer::Impl {
   std::unique_ptr<grpc::ServerCompletionQueue> queue;
   std::unique_ptr<grpc::Server> server;
   std::vector<std::thread> threads;
-  std::atomic<bool> stopping = false;
-  std::atomic<int> active = 0;
+  Counter* active = nullptr;  // the meter's
   int port = 0;
+
+  std::mutex mutex;
+  std::condition_variable no_calls;
+  bool stopping = false;
+  int calls = 0;  // that have arrived and not ended
 };
 
 GrpcServer::GrpcServer(Telemetry& telemetry, GrpcServerOptions options)
@@ -294,17 +317,14 @@ base::Result<> GrpcServer::Start() {
                       fmt::format("listening on {}: the address is in use or not of this machine",
                                   impl_->options.address));
   }
+  impl_->active = &impl_->telemetry.meter().CreateUpDownCounter(
+      {"rpc.server.active_requests", "{request}", "Calls being handled"});
   for (int i = 0; i < kWaitingCalls; ++i) impl_->AskForCall();
   for (int i = 0; i < impl_->options.threads; ++i)
     impl_->threads.emplace_back([impl = impl_.get()] {
       pthread_setname_np(pthread_self(), "grpc-handler");
       impl->Work();
     });
-  impl_->telemetry.meter().ObserveGauge(
-      {"rpc.server.active_requests", "{request}", "Calls being handled"},
-      [impl = impl_.get()]() -> std::vector<Observation> {
-        return {{static_cast<double>(impl->active.load())}};
-      });
   SetServing(true);
   return {};
 }
@@ -326,9 +346,17 @@ void GrpcServer::SetServing(bool serving) {
 void GrpcServer::Stop(std::chrono::milliseconds grace) {
   if (!impl_->server) return;
   SetServing(false);
-  impl_->stopping = true;
+  {
+    const std::lock_guard lock(impl_->mutex);
+    impl_->stopping = true;
+  }
   impl_->server->Shutdown(gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
                                        gpr_time_from_millis(grace.count(), GPR_TIMESPAN)));
+  {
+    // A handler that goes on after its call was cancelled still has its last words to say.
+    std::unique_lock lock(impl_->mutex);
+    impl_->no_calls.wait(lock, [this] { return impl_->calls == 0; });
+  }
   impl_->queue->Shutdown();
   for (std::thread& thread : impl_->threads) thread.join();
   impl_->threads.clear();
