@@ -9,10 +9,9 @@
 
 namespace enclave::lab::boutique {
 
-// Of `quantity` pieces. kInvalidArgument for money that is none (nanos out of range or of another
-// sign than the units) and for a result that no Money can hold.
+// Of `quantity` pieces; kInvalidArgument as of Multiply (money.h).
 base::Result<hipstershop::Money> LineSum(const hipstershop::Money& price, int quantity);
-// Shipping and the sums of all lines; kInvalidArgument as above and for different currencies.
+// Shipping and the sums of all lines; kInvalidArgument as of Add (money.h).
 base::Result<hipstershop::Money> CartTotal(const std::vector<CartLine>& lines,
                                            const hipstershop::Money& shipping);
 
