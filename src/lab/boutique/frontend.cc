@@ -221,6 +221,18 @@ class Shop final : public Frontend {
 
 }  // namespace
 
+base::Result<BackendAddresses> BackendsFromEnvironment(const Setup& setup) {
+  BackendAddresses backends;
+  ASSIGN_OR_RETURN(backends.catalog, RequiredAddress(setup, "PRODUCT_CATALOG_SERVICE_ADDR"));
+  ASSIGN_OR_RETURN(backends.currency, RequiredAddress(setup, "CURRENCY_SERVICE_ADDR"));
+  ASSIGN_OR_RETURN(backends.cart, RequiredAddress(setup, "CART_SERVICE_ADDR"));
+  ASSIGN_OR_RETURN(backends.recommendation, RequiredAddress(setup, "RECOMMENDATION_SERVICE_ADDR"));
+  ASSIGN_OR_RETURN(backends.shipping, RequiredAddress(setup, "SHIPPING_SERVICE_ADDR"));
+  ASSIGN_OR_RETURN(backends.checkout, RequiredAddress(setup, "CHECKOUT_SERVICE_ADDR"));
+  ASSIGN_OR_RETURN(backends.ad, RequiredAddress(setup, "AD_SERVICE_ADDR"));
+  return backends;
+}
+
 base::Result<std::unique_ptr<Frontend>> Frontend::Start(net::EventLoop& loop,
                                                         otel::Telemetry& telemetry,
                                                         const FrontendOptions& options,

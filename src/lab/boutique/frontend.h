@@ -23,6 +23,7 @@
 #include "base/random.h"
 #include "base/result.h"
 #include "lab/boutique/frontend_backends.h"
+#include "lab/boutique/service.h"
 #include "net/event_loop.h"
 #include "otel/telemetry.h"
 
@@ -33,6 +34,10 @@ struct FrontendOptions {
   std::uint16_t port = 8080;  // 0: the system chooses
   BackendAddresses backends;
 };
+
+// The addresses as Online Boutique's manifests name them (PRODUCT_CATALOG_SERVICE_ADDR, ...);
+// kInvalidArgument, naming the variable, when one is not set.
+base::Result<BackendAddresses> BackendsFromEnvironment(const Setup& setup);
 
 class Frontend {
  public:

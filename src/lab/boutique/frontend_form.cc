@@ -96,7 +96,7 @@ base::Result<CartAddition> ReadCartAddition(const Form& form) {
   if (!IsProductId(addition.product_id))
     return base::Fail(base::ErrorKind::kUnprocessable, "There is no such product.");
   ASSIGN_OR_RETURN(addition.quantity,
-                   RequiredNumber(form, "quantity", "The quantity", 1, kMaxQuantity));
+                   RequiredNumber(form, "quantity", "The quantity", 1, kMaxAddition));
   return addition;
 }
 

@@ -18,7 +18,7 @@ inline constexpr std::size_t kMaxFormBytes = 16 << 10;
 inline constexpr std::size_t kMaxFormFields = 64;
 inline constexpr std::size_t kMaxFieldBytes = 512;
 // Of one product in one go, as the shop's front end allows.
-inline constexpr int kMaxQuantity = 10;
+inline constexpr int kMaxAddition = 10;
 
 class Form {
  public:

@@ -18,7 +18,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     CHECK(form->Get("email").size() <= kMaxFieldBytes, "a field is bounded");
     CHECK(IsPlainText(form->Get("email")), "a field is plain text");
     if (const auto addition = ReadCartAddition(*form))
-      CHECK(addition->quantity >= 1 && addition->quantity <= kMaxQuantity, "a quantity is bounded");
+      CHECK(addition->quantity >= 1 && addition->quantity <= kMaxAddition, "a quantity is bounded");
     if (const auto checkout = ReadCheckout(*form)) {
       CHECK(checkout->card_month >= 1 && checkout->card_month <= 12, "a month is one");
       CHECK(checkout->email.contains('@'), "an address has an @");
