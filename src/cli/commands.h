@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,23 @@ struct ObservatoryOptions {
 };
 // Metrics, logs and traces, taken in, kept and asked for, in the foreground.
 int RunObservatory(const ObservatoryOptions& options);
+
+struct LoadCommandOptions {
+  std::string target;  // "http://HOST:PORT" of the shop
+  int users = 10;
+  double spawn_rate = 1.0;
+  std::optional<double> rate;                         // actions per second of all users together
+  std::optional<std::chrono::milliseconds> duration;  // unset: until SIGINT or SIGTERM
+  std::optional<std::uint64_t> actions;
+  std::uint64_t seed = 1;
+  std::chrono::milliseconds timeout{10'000};     // of one request
+  std::chrono::milliseconds every{5'000};        // between two lines of what users saw
+  std::chrono::milliseconds wait_for_target{0};  // for a target that is not there yet
+  OutputFormat output = OutputFormat::kText;
+};
+// Plays visitors of the shop and prints what they saw. Exit code 0 when nothing went wrong for
+// them.
+int Load(const LoadCommandOptions& options);
 
 // Replaces this process by kubectl with the enclave's kubeconfig.
 int Kubectl(const std::string& state, const std::vector<std::string>& arguments);

@@ -16,9 +16,13 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
+#include "lab/boutique/frontend.h"
 #include "lab/boutique/service.h"
 #include "net/event_loop.h"
 #include "otel/grpc_server.h"
@@ -27,6 +31,8 @@
 namespace {
 
 using namespace enclave;
+
+constexpr std::string_view kFrontend = "frontend";
 
 struct Arguments {
   std::string service;
@@ -73,6 +79,40 @@ class RunningService final : public Running {
   std::unique_ptr<lab::boutique::Service> service_;
   std::string host_;
   otel::GrpcServer server_;
+};
+
+class RunningFrontend final : public Running {
+ public:
+  static base::Result<std::unique_ptr<Running>> Start(const lab::boutique::Setup& setup,
+                                                      const std::string& address) {
+    ASSIGN_OR_RETURN(auto backends, lab::boutique::BackendsFromEnvironment(setup));
+    const std::size_t colon = address.rfind(':');
+    std::uint16_t port = 0;
+    const std::string_view digits = std::string_view(address).substr(colon + 1);
+    if (const auto [end, error] =
+            std::from_chars(digits.data(), digits.data() + digits.size(), port);
+        error != std::errc() || end != digits.data() + digits.size())
+      return base::Fail(base::ErrorKind::kInvalidArgument,
+                        fmt::format("{} is no address to listen on: give IP:PORT", address));
+    auto running = std::make_unique<RunningFrontend>(address.substr(0, colon));
+    ASSIGN_OR_RETURN(running->frontend_,
+                     lab::boutique::Frontend::Start(
+                         running->loop_, setup.telemetry,
+                         {.address = running->host_, .port = port, .backends = std::move(backends)},
+                         setup.random));
+    return running;
+  }
+
+  explicit RunningFrontend(std::string host) : host_(std::move(host)) {}
+
+  std::string Address() const override { return fmt::format("{}:{}", host_, frontend_->port()); }
+  void OnSignal(int /*signal*/) override {}
+  void Drain(std::chrono::milliseconds grace) override { frontend_->Drain(grace); }
+
+ private:
+  const std::string host_;
+  net::EventLoop loop_{"frontend"};  // its own: telemetry is sent while pages are made
+  std::unique_ptr<lab::boutique::Frontend> frontend_;
 };
 
 // "IP:PORT": of --listen, else of POD_IP and PORT, else the loopback and the service's own port.
@@ -126,8 +166,9 @@ int Run(const Arguments& arguments) {
                                    .random = base::SystemRandom(),
                                    .environment = otel::ProcessEnvironment,
                                    .release = arguments.release};
-  auto running =
-      RunningService::Start(setup, arguments, ListenAddress(arguments, info ? info->port : 8080));
+  const std::string address = ListenAddress(arguments, info == nullptr ? 8080 : info->port);
+  auto running = arguments.service == kFrontend ? RunningFrontend::Start(setup, address)
+                                                : RunningService::Start(setup, arguments, address);
   if (!running) {
     (*telemetry)
         ->logger()
@@ -156,7 +197,7 @@ int Run(const Arguments& arguments) {
 int main(int argc, char** argv) {
   CLI::App app{"One service of the shop that the laboratory watches."};
   Arguments arguments;
-  std::vector<std::string> names;
+  std::vector<std::string> names = {std::string(kFrontend)};
   for (const auto& info : lab::boutique::Services()) names.emplace_back(info.name);
   app.add_option("service", arguments.service, fmt::format("{}", fmt::join(names, ", ")))
       ->required();

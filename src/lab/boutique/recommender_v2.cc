@@ -7,7 +7,6 @@ namespace enclave::lab::boutique {
 namespace {
 
 using hipstershop::Product;
-using hipstershop::ProductCatalogService;
 
 class CategoryRecommender final : public Recommender {
  public:
@@ -17,7 +16,7 @@ class CategoryRecommender final : public Recommender {
   base::Result<std::vector<std::string>> Recommend(
       const std::vector<std::string>& at_hand) override {
     ASSIGN_OR_RETURN(const hipstershop::ListProductsResponse all,
-                     catalog_.Call(&ProductCatalogService::Stub::ListProducts,
+                     catalog_.Call(&hipstershop::ProductCatalogService::Stub::ListProducts,
                                    hipstershop::ListProductsRequest()));
     std::vector<Candidate> candidates;
     for (const Product& product : all.products()) {
@@ -46,7 +45,7 @@ class CategoryRecommender final : public Recommender {
     hipstershop::GetProductRequest request;
     request.set_id(id);
     ASSIGN_OR_RETURN(const Product product,
-                     catalog_.Call(&ProductCatalogService::Stub::GetProduct, request));
+                     catalog_.Call(&hipstershop::ProductCatalogService::Stub::GetProduct, request));
     return std::set<std::string>(product.categories().begin(), product.categories().end());
   }
 
