@@ -207,7 +207,7 @@ base::Result<> StoreImpl::Writable() {
                               "second",
                               options_.directory));
     resumed_ = now;
-    if (const rocksdb::Status status = database_->db().Resume(); !status.ok())
+    if (const rocksdb::Status status = database_->Resume(); !status.ok())
       return Fail(FromRocks(status,
                             "writing telemetry after the disk failed (a restart may be "
                             "needed)"));
