@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <rocksdb/cache.h>
+#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/listener.h>
 #include <rocksdb/options.h>
@@ -112,6 +113,7 @@ base::Result<std::unique_ptr<RocksDatabase>> RocksDatabase::Open(
                                               "have it open?)",
                                               options.directory)));
   database->db_.reset(db);
+  database->directory_ = options.directory;
   database->view_.db = db;
   for (std::size_t i = 0; i < wishes.size(); ++i)
     database->view_.families[wishes[i].name] = database->handles_[i + 1];
@@ -135,6 +137,26 @@ rocksdb::Status RocksDatabase::Flush() {
   rocksdb::FlushOptions options;
   options.wait = true;
   return db_->Flush(options, handles_);
+}
+
+rocksdb::Status RocksDatabase::Probe() {
+  rocksdb::Env* const env = db_->GetEnv();
+  const std::string path = directory_ + "/probe";
+  std::unique_ptr<rocksdb::WritableFile> file;
+  rocksdb::Status status = env->NewWritableFile(path, &file, rocksdb::EnvOptions());
+  if (status.ok()) status = file->Append(std::string(256 << 10, 'p'));
+  if (status.ok()) status = file->Sync();
+  if (file) {
+    const rocksdb::Status closed = file->Close();
+    if (status.ok()) status = closed;
+    env->DeleteFile(path).PermitUncheckedError();
+  }
+  return status;
+}
+
+rocksdb::Status RocksDatabase::Resume() {
+  if (rocksdb::Status status = Probe(); !status.ok()) return status;
+  return db_->Resume();
 }
 
 std::uint64_t RocksDatabase::DiskBytes() const {

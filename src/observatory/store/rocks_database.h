@@ -30,11 +30,17 @@ class RocksDatabase {
   rocksdb::Status Write(rocksdb::WriteBatch& batch);
   // Moves what is in memtables into tables, so that the log before is not needed any more.
   rocksdb::Status Flush();
+  // After a failed write: takes writes again if the disk does. A disk that is asked too early
+  // leaves RocksDB in a state that only a restart ends, so a file of no use is written first.
+  rocksdb::Status Resume();
   std::uint64_t DiskBytes() const;
 
  private:
   RocksDatabase() = default;
 
+  rocksdb::Status Probe();
+
+  std::string directory_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
   Database view_;

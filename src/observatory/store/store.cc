@@ -61,8 +61,9 @@ class StoreImpl final : public Store, private telemetry::Sink {
  private:
   base::Result<Refused> Write(telemetry::Batch batch) override;
   void CommitGroup(std::vector<QueuedWrite*>& group);
-  // What keeps a write from being taken at all.
-  base::Result<> Writable();
+  // What keeps a write from being taken at all. The last free space is for what makes room: upkeep.
+  enum class For : std::uint8_t { kIngest, kUpkeep };
+  base::Result<> Writable(For what);
   // Writes, and tells the sections what became of it.
   base::Result<> WriteAll(rocksdb::WriteBatch& write, std::string_view doing);
   base::Result<> CheckpointInTurn();
@@ -169,7 +170,7 @@ base::Result<Refused> StoreImpl::Write(telemetry::Batch batch) {
                             queue_.waiting()));
   }
   if (options_.background &&
-      (CheckpointDue() || clock_.Now() - retention_at_.load() >= kRetentionEvery)) {
+      ((writable_ && CheckpointDue()) || clock_.Now() - retention_at_.load() >= kRetentionEvery)) {
     {
       const std::lock_guard lock(background_mutex_);
       background_due_ = true;
@@ -191,8 +192,9 @@ std::uint64_t StoreImpl::FreeBytes() const {
   return failed ? UINT64_MAX : space.available;
 }
 
-base::Result<> StoreImpl::Writable() {
-  if (const std::uint64_t left = FreeBytes(); left < options_.min_free_bytes) {
+base::Result<> StoreImpl::Writable(For what) {
+  const std::uint64_t left = FreeBytes();
+  if (what == For::kIngest && left < options_.min_free_bytes) {
     writable_ = false;
     return Fail(ErrorKind::kUnavailable,
                 fmt::format("writing telemetry: the disk of {} has {} MiB left, writes are refused "
@@ -207,13 +209,13 @@ base::Result<> StoreImpl::Writable() {
                               "second",
                               options_.directory));
     resumed_ = now;
-    if (const rocksdb::Status status = database_->db().Resume(); !status.ok())
+    if (const rocksdb::Status status = database_->Resume(); !status.ok())
       return Fail(FromRocks(status,
                             "writing telemetry after the disk failed (a restart may be "
                             "needed)"));
     failed_ = false;
   }
-  writable_ = true;
+  writable_ = left >= options_.min_free_bytes;
   return {};
 }
 
@@ -238,7 +240,7 @@ void StoreImpl::CommitGroup(std::vector<QueuedWrite*>& group) {
   const auto fail = [&](const base::Error& error) {
     for (QueuedWrite* const one : group) one->error = error;
   };
-  if (const auto writable = Writable(); !writable) return fail(writable.error());
+  if (const auto writable = Writable(For::kIngest); !writable) return fail(writable.error());
   const std::int64_t now_ms = NowMs();
   rocksdb::WriteBatch write;
   for (QueuedWrite* const one : group)
@@ -251,7 +253,7 @@ void StoreImpl::CommitGroup(std::vector<QueuedWrite*>& group) {
 }
 
 base::Result<> StoreImpl::CheckpointInTurn() {
-  RETURN_IF_ERROR(Writable());
+  RETURN_IF_ERROR(Writable(For::kUpkeep));
   rocksdb::WriteBatch write;
   for (Section* const section : sections_) {
     if (auto done = section->PrepareCheckpoint(write); !done) {
@@ -323,12 +325,12 @@ base::Result<> StoreImpl::Checkpoint() {
 }
 
 base::Result<> StoreImpl::Maintain() {
-  if (CheckpointDue()) RETURN_IF_ERROR(Checkpoint());
   retention_at_ = clock_.Now();
+  if (CheckpointDue()) RETURN_IF_ERROR(Checkpoint());
   const std::int64_t time_ms = DropTime();
   if (time_ms == INT64_MIN) {
     base::Result<> writable;
-    queue_.Run([&] { writable = Writable(); });
+    queue_.Run([&] { writable = Writable(For::kUpkeep); });
     return writable;
   }
   base::Result<> done;

@@ -61,7 +61,7 @@ class Load {
     }
   }
   // The samples of all series at one time, kBatch a batch.
-  void Write(Store& store, std::int64_t time_ms) {
+  void WriteAt(Store& store, std::int64_t time_ms) {
     for (std::size_t from = 0; from < values_.size(); from += kBatch) {
       telemetry::Batch batch;
       const std::size_t to = std::min(from + kBatch, values_.size());
@@ -84,9 +84,9 @@ class Load {
       cpu_seconds_ += ProcessCpuSeconds() - begun;
     }
   }
-  void Write(Store& store, std::size_t steps) {
+  void WriteSteps(Store& store, std::size_t steps) {
     for (std::size_t i = 0; i < steps; ++i, ++step_)
-      Write(store, kBenchStart + static_cast<std::int64_t>(step_) * kBenchStep);
+      WriteAt(store, kBenchStart + static_cast<std::int64_t>(step_) * kBenchStep);
   }
   double cpu_seconds() const { return cpu_seconds_; }  // of writing, not of making the load
 
@@ -143,7 +143,7 @@ void BM_IngestAndReadSixHours(benchmark::State& state) {
     const Directory directory;
     auto store = OpenBench(directory.path);
     Load load(kSeries);
-    load.Write(*store, kSteps);
+    load.WriteSteps(*store, kSteps);
     state.counters["cpu_s_per_million"] = load.cpu_seconds() / kMillions;
     const double before = ProcessCpuSeconds();
     CHECK(store->Checkpoint(), "a checkpoint is taken");
@@ -180,7 +180,7 @@ void BM_ResidentPerSeries(benchmark::State& state) {
     auto store = OpenBench(directory.path);
     Load load(kSeries);
     const double before = ResidentBytes();
-    load.Write(*store, 60);
+    load.WriteSteps(*store, 60);
     state.counters["bytes_per_series"] = (ResidentBytes() - before) / kSeries;
     state.counters["cpu_s_per_million"] = load.cpu_seconds() / (kSeries * 60 / 1e6);
     state.counters["head_bytes_per_series"] =
@@ -202,7 +202,7 @@ void BM_OpenOneDay(benchmark::State& state) {
     const Directory copy;
     auto store = OpenBench(directory.path);
     Load load(kSeries);
-    load.Write(*store, 24 * 240);
+    load.WriteSteps(*store, 24 * 240);
     state.counters["pending_bytes"] = static_cast<double>(store->stats().pending_bytes);
     // A copy of the files while they are open is what a kill would leave.
     std::filesystem::copy(directory.path, copy.path,
