@@ -242,7 +242,8 @@ groups:
     interval: 10s
     limit: 1
     rules:
-      - {record: same, expr: label_replace(m, "job", "x", "", "")}
+      - record: same
+        expr: label_replace(m, "job", "x", "", "")
       - {alert: Many, expr: m > 0}
 )");
   const auto now =
