@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "net/http.h"
+#include "observatory/rules/rule_times.h"
 
 namespace enclave::observatory::rules {
 namespace {
@@ -16,10 +17,6 @@ using telemetry::Labels;
 
 // As long as Alertmanager may have to be told that an alert is over.
 constexpr base::Duration kResolvedRetention = std::chrono::minutes(15);
-
-std::int64_t ToMs(WallTime time) {
-  return std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
 
 double ToSeconds(WallTime time) {
   return static_cast<double>(

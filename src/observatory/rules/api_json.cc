@@ -106,7 +106,7 @@ bool Chosen(const std::vector<std::string>& names, const std::string& name) {
   return names.empty() || std::ranges::find(names, name) != names.end();
 }
 
-std::string Dumped(const json& value) {
+std::string Rendered(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -138,7 +138,7 @@ std::string RenderRules(const std::vector<GroupStatus>& groups, const RulesFilte
                      {"evaluationTime", Seconds(status.evaluation_time)},
                      {"lastEvaluation", TimeOrNone(status.last_evaluation)}});
   }
-  return Dumped({{"groups", std::move(shown)}});
+  return Rendered({{"groups", std::move(shown)}});
 }
 
 std::string RenderAlerts(const std::vector<GroupStatus>& groups) {
@@ -148,7 +148,7 @@ std::string RenderAlerts(const std::vector<GroupStatus>& groups) {
       for (const Alert& alert : rule.alerts) alerts.push_back(ShownAlert(alert));
     }
   }
-  return Dumped({{"alerts", std::move(alerts)}});
+  return Rendered({{"alerts", std::move(alerts)}});
 }
 
 }  // namespace enclave::observatory::rules

@@ -7,16 +7,13 @@
 #include <utility>
 
 #include "base/log.h"
+#include "observatory/rules/rule_times.h"
 
 namespace enclave::observatory::rules {
 namespace {
 
 using base::WallTime;
 using telemetry::Labels;
-
-std::int64_t ToMs(WallTime time) {
-  return std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
-}
 
 void AddSample(const Labels& labels, std::int64_t time_ms, double value, telemetry::Batch& batch) {
   telemetry::SeriesWrite& write = batch.series.emplace_back();

@@ -81,11 +81,11 @@ std::string HumanizePercentage(double ratio) {
 }
 
 std::string HumanizeTimestamp(double seconds) {
-  constexpr double kMost = 9.2e9;  // what nanoseconds in 64 bits hold
+  constexpr double kMost = 2.5e11;  // years of four digits
   if (std::isnan(seconds) || std::isinf(seconds) || std::abs(seconds) > kMost) {
     return FourDigits(seconds);
   }
-  const std::chrono::nanoseconds since(std::llround(seconds * 1e9));
+  const std::chrono::milliseconds since(std::llround(seconds * 1e3));
   const auto day = std::chrono::floor<std::chrono::days>(since);
   const std::chrono::year_month_day date{std::chrono::sys_days(day)};
   const std::chrono::hh_mm_ss time(since - day);
@@ -93,8 +93,8 @@ std::string HumanizeTimestamp(double seconds) {
       fmt::format("{:04}-{:02}-{:02} {:02}:{:02}:{:02}", static_cast<int>(date.year()),
                   static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
                   time.hours().count(), time.minutes().count(), time.seconds().count());
-  if (const auto nanos = time.subseconds().count(); nanos != 0) {
-    std::string fraction = fmt::format(".{:09}", nanos);
+  if (const auto millis = time.subseconds().count(); millis != 0) {
+    std::string fraction = fmt::format(".{:03}", millis);
     while (fraction.ends_with('0')) fraction.pop_back();
     text += fraction;
   }

@@ -242,10 +242,13 @@ groups:
     interval: 10s
     limit: 1
     rules:
-      - {record: same, expr: label_replace(m, "job", "x", "", "")}
+      - record: same
+        expr: label_replace(m, "job", "x", "", "")
       - {alert: Many, expr: m > 0}
 )");
-  Run(seconds(5), 1, "a");
+  const auto now =
+      std::chrono::floor<std::chrono::milliseconds>(executor_.WallNow().time_since_epoch());
+  store_.Put({{"__name__", "m"}, {"job", "a"}}, {now.count(), 1});
   Run(seconds(20), 1, "b");
   const auto status = manager_->Status();
   EXPECT_THAT(status.at(0).rules.at(0).last_error, Not(IsEmpty()));

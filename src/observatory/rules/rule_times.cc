@@ -22,4 +22,8 @@ std::string FormatRfc3339(base::WallTime time) {
   return text + "Z";
 }
 
+std::int64_t ToMs(base::WallTime time) {
+  return std::chrono::floor<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
 }  // namespace enclave::observatory::rules

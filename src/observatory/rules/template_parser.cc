@@ -160,10 +160,9 @@ class TemplateParser {
     node.kind = word == "if"     ? TemplateNode::Kind::kIf
                 : word == "with" ? TemplateNode::Kind::kWith
                                  : TemplateNode::Kind::kRange;
+    const std::size_t scope = variables_.size();
     RETURN_IF_ERROR(ParsePipeline(node.pipeline, depth, word == "range"));
     if (Peek().kind != TemplateToken::Kind::kEnd) return Unexpected();
-    const std::size_t scope = variables_.size();
-    for (const std::string& variable : node.pipeline.variables) variables_.push_back(variable);
     std::string stopped;
     RETURN_IF_ERROR(ParseList(node.body, depth + 1, stopped));
     if (stopped == "else") {

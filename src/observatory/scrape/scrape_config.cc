@@ -214,9 +214,11 @@ constexpr std::string_view kPodJob = R"(
 constexpr std::string_view kClusterJobs = R"(
   - job_name: kubernetes-apiservers
     enclave_cluster_access: true
+    scheme: https
     static_configs: [{targets: ["kubernetes.default.svc:443"]}]
   - job_name: kubernetes-cadvisor
     enclave_cluster_access: true
+    scheme: https
     honor_labels: true
     kubernetes_sd_configs: [{role: node}]
     relabel_configs:
@@ -230,6 +232,7 @@ constexpr std::string_view kClusterJobs = R"(
 constexpr std::string_view kKubeStateJob = R"(
   - job_name: kube-state-metrics
     enclave_cluster_access: true
+    scheme: https
     honor_labels: true
     metrics_path: /metrics/kube-state
     static_configs: [{targets: ["kubernetes.default.svc:443"]}]

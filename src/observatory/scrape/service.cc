@@ -46,9 +46,10 @@ struct Service::Impl {
       : options(std::move(given)), sink(to), source(from), random(chance) {}
 
   ~Impl() {
-    // No task runs any more; then the work that is queued ends; then the rest can.
-    loop.Stop();
+    // The informers' calls block until the other loop has their answers, so theirs ends first. Then
+    // no task runs any more; then the work that is queued ends; then the rest can.
     if (watch_loop != nullptr) watch_loop->Stop();
+    loop.Stop();
     workers.reset();
     logs.reset();
     discovery.reset();
