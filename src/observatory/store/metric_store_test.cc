@@ -89,7 +89,7 @@ TEST_F(MetricStoreTest, ARandomHistoryIsReadLikeAMap) {
   Open();
   std::map<std::int64_t, double> twin;
   std::int64_t newest = 0;
-  for (int round = 0; round < 400; ++round) {
+  for (int round = 0; round < 200; ++round) {
     std::vector<Sample> samples;
     const std::uint64_t kind = random.Below(4);
     for (std::uint64_t i = 0; i < 1 + random.Below(60); ++i) {
@@ -157,7 +157,7 @@ TEST_F(MetricStoreTest, SelectionAgreesWithMatchingEverySeries) {
   const std::vector<std::string> names = {"__name__", "zone", "job", "id", "absent"};
   const std::vector<std::string> values = {
       "", "a", "m1", "m.", "a|b", ".*", ".+", "job-1", "job-.?", "|a|m2", "m1|m2|m3", "1.*", "b|"};
-  for (int round = 0; round < 1500; ++round) {
+  for (int round = 0; round < 300; ++round) {
     telemetry::Matchers matchers;
     for (std::uint64_t i = 0; i < 1 + random.Below(3); ++i)
       matchers.push_back(Match(static_cast<MatchOp>(random.Below(4)),

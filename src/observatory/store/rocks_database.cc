@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <rocksdb/cache.h>
 #include <rocksdb/filter_policy.h>
+#include <rocksdb/listener.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
 
@@ -16,6 +17,16 @@ namespace {
 
 using base::ErrorKind;
 using base::Fail;
+
+// The store itself says when to try again after the disk failed: RocksDB's own attempts would be in
+// the way of that, and look at the clock and the disk behind the ports.
+class NoRecoveryOfItsOwn final : public rocksdb::EventListener {
+ public:
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status,
+                            bool* auto_recovery) override {
+    *auto_recovery = false;
+  }
+};
 
 rocksdb::DBOptions DatabaseOptions(const StoreOptions& options) {
   rocksdb::DBOptions db;
@@ -32,8 +43,8 @@ rocksdb::DBOptions DatabaseOptions(const StoreOptions& options) {
   db.max_log_file_size = 1 << 20;
   db.keep_log_file_num = 2;
   db.bytes_per_sync = 1 << 20;
-  // The store itself says when to try again after the disk was full.
   db.max_bgerror_resume_count = 0;
+  db.listeners.push_back(std::make_shared<NoRecoveryOfItsOwn>());
   // A log that a crash cut in the middle of a write that nobody was told of ends there; anything
   // else that cannot be read is damage and must be seen.
   db.wal_recovery_mode = rocksdb::WALRecoveryMode::kTolerateCorruptedTailRecords;
