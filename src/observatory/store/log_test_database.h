@@ -23,7 +23,7 @@ class SectionUnderTest {
   explicit SectionUnderTest(Create create, StoreOptions options = {})
       : create_(std::move(create)),
         options_(std::move(options)),
-        env_(rocksdb::NewMemEnv(nullptr)) {
+        env_(rocksdb::NewMemEnv(rocksdb::Env::Default())) {
     Open();
   }
   ~SectionUnderTest() { Close(); }

@@ -8,7 +8,6 @@
 // thread that holds the store's turn is the only one to change them, so it reads them without.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -114,7 +113,7 @@ class MetricStore final : public MetricSection {
   std::vector<SeriesRef> free_refs_;
   SeriesRef next_ref_ = 0;
   std::uint64_t next_journal_ = 0;
-  std::atomic<std::size_t> journal_bytes_ = 0;
+  std::size_t journal_bytes_ = 0;
   Stage stage_ = Stage::kIngest;
   telemetry::TimeRangeMs taken_{};  // times of samples that the write under way takes
   JournalWriter journal_;

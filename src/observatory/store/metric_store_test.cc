@@ -136,8 +136,7 @@ TEST_F(MetricStoreTest, StalenessMarkersSurvive) {
   Reopen();
   int markers = 0;
   const Found found = ReadSamples(*store_, OfUp());
-  for (const auto& [time, value] : found.at(Up()))
-    markers += telemetry::IsStale(value) ? 1 : 0;
+  for (const auto& [time, value] : found.at(Up())) markers += telemetry::IsStale(value) ? 1 : 0;
   EXPECT_EQ(markers, 5);
 }
 

@@ -72,10 +72,10 @@ class StoreImpl final : public Store, private telemetry::Sink {
   bool CheckpointDue() const;
   void Background();
 
-  std::size_t PendingBytes() const {
+  void CountPending() {
     std::size_t bytes = 0;
     for (const Section* const section : sections_) bytes += section->PendingBytes();
-    return bytes;
+    pending_bytes_ = bytes;
   }
   std::uint64_t FreeBytes() const;
   std::int64_t NowMs() const {
@@ -99,6 +99,7 @@ class StoreImpl final : public Store, private telemetry::Sink {
 
   std::atomic<base::MonoTime> checkpoint_at_{};
   std::atomic<base::MonoTime> retention_at_{};
+  std::atomic<std::size_t> pending_bytes_ = 0;
   std::atomic<bool> writable_ = true;
   std::atomic<std::uint64_t> batches_ = 0;
   std::atomic<std::uint64_t> commits_ = 0;
@@ -121,6 +122,7 @@ base::Result<> StoreImpl::Start() {
     for (FamilyWish& wish : section->Families()) wishes.push_back(std::move(wish));
   ASSIGN_OR_RETURN(database_, RocksDatabase::Open(options_, wishes));
   for (Section* const section : sections_) RETURN_IF_ERROR(section->Recover(database_->view()));
+  CountPending();
   checkpoint_at_ = retention_at_ = clock_.Now();
   if (options_.background) background_ = std::thread([this] { Background(); });
   return {};
@@ -136,7 +138,7 @@ StoreImpl::~StoreImpl() {
     background_.join();
   }
   if (!database_) return;
-  if (PendingBytes() > 0)
+  if (pending_bytes_ > 0)
     if (const auto done = Checkpoint(); !done)
       base::LogWarning("observatory", "no last checkpoint: the next opening replays the journal",
                        {{"error", done.error().ToString()}});
@@ -221,6 +223,7 @@ base::Result<> StoreImpl::WriteAll(rocksdb::WriteBatch& write, std::string_view 
       write.Count() > 0 ? database_->Write(write) : rocksdb::Status::OK();
   commit_ns_ += static_cast<std::uint64_t>((clock_.Now() - start).count());
   for (Section* const section : sections_) status.ok() ? section->Committed() : section->Aborted();
+  CountPending();
   if (status.ok()) {
     ++commits_;
     return {};
@@ -280,7 +283,7 @@ base::Result<> StoreImpl::DropInTurn(std::int64_t time_ms) {
 }
 
 bool StoreImpl::CheckpointDue() const {
-  const std::size_t pending = PendingBytes();
+  const std::size_t pending = pending_bytes_;
   return pending >= options_.journal_bytes ||
          (pending > 0 && clock_.Now() - checkpoint_at_.load() >= options_.checkpoint_every);
 }
@@ -362,7 +365,7 @@ Stats StoreImpl::stats() const {
   stats.commit_ns = commit_ns_;
   stats.queued_batches = queue_.waiting();
   stats.checkpoints = checkpoints_;
-  stats.pending_bytes = PendingBytes();
+  stats.pending_bytes = pending_bytes_;
   stats.disk_bytes = database_->DiskBytes();
   stats.free_bytes = FreeBytes();
   stats.dropped_windows = dropped_windows_;
