@@ -68,7 +68,7 @@ class LogTranslator {
         RETURN_IF_ERROR(
             hold_.Charge(sizeof(telemetry::LogRecord) + metadata_bytes + 2 * record.ByteSizeLong() +
                          (static_cast<std::size_t>(record.attributes_size()) + 4) * sizeof(Label)));
-        Add(record, metadata, result_.batch.streams[index]);
+        RETURN_IF_ERROR(Add(record, metadata, result_.batch.streams[index]));
       }
     }
     return {};
@@ -81,18 +81,20 @@ class LogTranslator {
     return at->second;
   }
 
-  void Add(const logs_wire::LogRecord& from, const std::vector<Label>& common,
-           telemetry::StreamWrite& stream) {
+  base::Result<> Add(const logs_wire::LogRecord& from, const std::vector<Label>& common,
+                     telemetry::StreamWrite& stream) {
     ++result_.items;
     const std::uint64_t time =
         from.time_unix_nano() != 0 ? from.time_unix_nano() : from.observed_time_unix_nano();
     if (time > INT64_MAX) {
       result_.refused.Add(1, fmt::format("a log record of {}: its time is past the year 2262",
                                          stream.labels.ToString()));
-      return;
+      return {};
     }
     telemetry::LogRecord record{.time_ns = time != 0 ? static_cast<std::int64_t>(time) : now_ns_};
     record.line = ToText(from.body());
+    // As JSON a body can be longer than it was.
+    RETURN_IF_ERROR(hold_.Charge(record.line.size()));
     record.trace_id = TraceIdOf(from.trace_id());
     if (record.trace_id) record.span_id = SpanIdOf(from.span_id());
     std::vector<Label> metadata;
@@ -109,6 +111,7 @@ class LogTranslator {
     if (!from.event_name().empty()) metadata.push_back({"event_name", Short(from.event_name())});
     record.metadata = ToLabels(std::move(metadata));
     stream.records.push_back(std::move(record));
+    return {};
   }
 
   std::string Short(const std::string& text) {

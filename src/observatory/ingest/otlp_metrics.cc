@@ -127,13 +127,14 @@ class MetricTranslator {
   // The name in Prometheus' form, kept; "", and all points refused, when there is none.
   std::string_view Name(const metrics_wire::Metric& metric, NameKind kind, MetricType type,
                         int points) {
-    std::string name = MetricName(metric.name(), metric.unit(), kind);
+    // Cut here already: each word of a name takes far more memory than its bytes.
+    const std::string_view unit = Cut(metric.unit(), options_.attributes.max_key_bytes);
+    std::string name = MetricName(Cut(metric.name(), options_.max_name_bytes), unit, kind);
     if (name.empty()) {
       Refuse(metric, points, "its name has no letter or digit");
       return "";
     }
-    name = Cut(name, options_.max_name_bytes);
-    Describe(name, type, metric.description(), UnitName(metric.unit()));
+    Describe(name, type, metric.description(), UnitName(unit));
     return batch_.Keep(std::move(name));
   }
 

@@ -263,7 +263,9 @@ base::Result<net::Response> Receiver::RemoteWriteBody(const net::Request& reques
   const std::string_view content_type = request.Header("Content-Type");
   const std::string proto = MediaParameter(content_type, "proto");
   const bool second = proto == "io.prometheus.write.v2.Request";
-  if (MediaType(content_type) != kProtobufType ||
+  // Senders of the first days named no type.
+  const std::string type = MediaType(content_type);
+  if ((type != kProtobufType && !type.empty()) ||
       (!second && !proto.empty() && proto != "prometheus.WriteRequest"))
     return base::Fail(ErrorKind::kUnsupportedMedia,
                       fmt::format("Content-Type {} is not known; use application/x-protobuf, with "
@@ -286,12 +288,13 @@ base::Result<net::Response> Receiver::RemoteWriteBody(const net::Request& reques
   ASSIGN_OR_RETURN(const telemetry::Refused refused, Write(std::move(write.batch), stats));
   stats.refused_items.fetch_add(write.refused.count, kRelaxed);
 
-  const std::size_t count = write.refused.count + refused.samples + refused.exemplars;
+  // As in Prometheus, exemplars that are refused do not fail the request.
+  const std::size_t count = write.refused.count + refused.samples;
   net::Response response{.status = 204};
   if (count > 0) {
-    response = TextResponse(
-        400, RefusedText(count, write.samples + write.histograms + write.exemplars, "samples",
-                         write.refused.count > 0 ? write.refused.why : refused.why));
+    response =
+        TextResponse(400, RefusedText(count, write.samples + write.histograms, "samples",
+                                      write.refused.count > 0 ? write.refused.why : refused.why));
   }
   if (second) {
     const auto written = [](std::size_t all, std::size_t less) {

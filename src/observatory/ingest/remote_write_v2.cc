@@ -31,7 +31,7 @@ class V2Decoder {
   V2Decoder(RemoteWrite& result, ByteBudget::Hold& hold) : result_(result), hold_(hold) {}
 
   base::Result<> AddSymbol(std::string_view symbol) {
-    RETURN_IF_ERROR(hold_.Charge(2 * sizeof(symbol)));
+    RETURN_IF_ERROR(hold_.Charge(2 * sizeof(std::string_view)));
     symbols_.push_back(symbol);
     return {};
   }
