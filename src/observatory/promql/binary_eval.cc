@@ -109,8 +109,9 @@ Matrix SetOperation(const Binary& node, Matrix left, Matrix right, const Grid& g
 // Arithmetic and comparisons. The side that may have several series of a signature is `many`.
 class Join {
  public:
-  Join(const Binary& node, Matrix many, Matrix one, const Grid& grid)
-      : node_(node),
+  Join(QueryContext& context, const Binary& node, Matrix many, Matrix one, const Grid& grid)
+      : context_(context),
+        node_(node),
         matching_(node.matching),
         signatures_(node.matching),
         many_(std::move(many)),
@@ -214,7 +215,7 @@ class Join {
     for (std::size_t step = 0; step < grid_.count; ++step) {
       if (!Present(many.values[step]) || !Present(one.values[step])) continue;
       if (into == nullptr) {
-        const std::size_t index = Slot(many, one);
+        ASSIGN_OR_RETURN(const std::size_t index, Slot(many, one));
         into = &result_[index];
         matched = &matched_[index];
       }
@@ -240,11 +241,12 @@ class Join {
 
   // Where the result of two series goes; partners that change over time give several results, and
   // the same result may come of several partners.
-  std::size_t Slot(const Series& many, const Series& one) {
+  Result<std::size_t> Slot(const Series& many, const Series& one) {
     telemetry::Labels labels = ResultLabels(many, one);
     const bool drop_name = node_.return_bool || many.drop_name;
     const auto [at, fresh] = index_[drop_name ? 1 : 0].try_emplace(labels, result_.size());
     if (fresh) {
+      RETURN_IF_ERROR(context_.Charge(grid_.count));
       result_.push_back({.labels = std::move(labels),
                          .drop_name = drop_name,
                          .values = Column(grid_.count, kAbsent)});
@@ -253,6 +255,7 @@ class Join {
     return at->second;
   }
 
+  QueryContext& context_;
   const Binary& node_;
   const VectorMatching& matching_;
   Signatures signatures_;
@@ -275,7 +278,7 @@ Result<Matrix> Evaluator::BetweenVectors(const Binary& node, const Grid& grid) {
   if (IsSetOperator(node.op)) return SetOperation(node, std::move(left), std::move(right), grid);
   // One-to-many is many-to-one seen from the other side.
   if (node.matching.cardinality == Cardinality::kOneToMany) std::swap(left, right);
-  return Join(node, std::move(left), std::move(right), grid).Run();
+  return Join(context_, node, std::move(left), std::move(right), grid).Run();
 }
 
 Result<Pipeline> Evaluator::StreamWithScalar(const Binary& node, const Grid& grid) {

@@ -34,8 +34,8 @@ struct EngineOptions {
   std::size_t max_steps = 11'000;  // of a range query
   // Threads at work beside the callers', over all queries.
   std::size_t extra_workers = 1;
-  // Whether a SeriesSet of the source may be read by several threads at once. If not, reads of one
-  // selector take turns and only the computation runs on both cores.
+  // Whether a SeriesSet of the source may be read by several threads at once, in any order. If not,
+  // reads of one selector take turns, in order, and only the computation runs on both cores.
   bool concurrent_reads = false;
 };
 

@@ -67,6 +67,7 @@ Result<Column> Evaluator::Scalar(const Expr& expr, const Grid& grid) {
   RETURN_IF_ERROR(context_.Check());
   switch (expr.kind) {
     case ExprKind::kNumber:
+      RETURN_IF_ERROR(context_.Charge(grid.count));
       return Column(grid.count, As<NumberLiteral>(expr).value);
     case ExprKind::kParen:
       return Scalar(*As<Paren>(expr).expr, grid);
@@ -90,6 +91,7 @@ Result<Column> Evaluator::Scalar(const Expr& expr, const Grid& grid) {
       CHECK(false, "the type check lets only scalars through");
   }
   const auto& call = As<Call>(expr);
+  RETURN_IF_ERROR(context_.Charge(grid.count));
   Column values(grid.count, std::nan(""));
   switch (call.function.fn) {
     case Fn::kPi:

@@ -21,6 +21,8 @@ bool EqualFold(std::string_view a, std::string_view lower) {
 }
 
 std::optional<double> ParseDecimal(std::string_view text) {
+  // from_chars knows words as well: nan(x).
+  if (text.empty() || (text[0] != '.' && (text[0] < '0' || text[0] > '9'))) return std::nullopt;
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (end != text.data() + text.size()) return std::nullopt;

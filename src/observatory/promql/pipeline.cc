@@ -1,9 +1,10 @@
 #include "observatory/promql/pipeline.h"
 
 #include <algorithm>
+#include <condition_variable>
 #include <iterator>
 #include <memory>
-#include <optional>
+#include <mutex>
 #include <thread>
 
 namespace enclave::observatory::promql {
@@ -12,22 +13,92 @@ namespace {
 // Below it a thread costs more than it brings.
 constexpr std::size_t kSeriesWorthAThread = 128;
 
-// The series [from, to) of the pipeline.
-base::Result<> RunPart(const QueryContext& context, const Pipeline& pipeline, std::size_t from,
-                       std::size_t to, const std::atomic<bool>& failed,
-                       const Pipeline::Consume& consume, Worker& worker) {
-  Series series;
-  for (std::size_t i = from; i < to && !failed.load(std::memory_order_relaxed); ++i) {
-    RETURN_IF_ERROR(context.Check());
-    series.drop_name = false;
-    series.values.resize(pipeline.grid.count);
-    ASSIGN_OR_RETURN(const bool any, pipeline.produce(i, series, worker));
-    if (!any) continue;
-    for (const Pipeline::Stage& stage : pipeline.stages) stage(series);
-    RETURN_IF_ERROR(consume(i, series, worker));
+constexpr std::size_t kBatch = 16;  // series; their samples should stay in a core's cache
+
+// Lets threads read batches one after another, in order.
+class Turns {
+ public:
+  // False when the pipeline has failed.
+  bool Wait(std::size_t batch) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return stopped_ || next_ == batch; });
+    return !stopped_;
   }
-  return {};
-}
+  void Pass() {
+    {
+      const std::lock_guard lock(mutex_);
+      ++next_;
+    }
+    changed_.notify_all();
+  }
+  void Stop() {
+    {
+      const std::lock_guard lock(mutex_);
+      stopped_ = true;
+    }
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::size_t next_ = 0;
+  bool stopped_ = false;
+};
+
+// One thread's share of a pipeline.
+class Share {
+ public:
+  Share(const QueryContext& context, const Pipeline& pipeline, const Pipeline::Consume& consume,
+        std::size_t workers, Turns& turns, Worker& worker)
+      : context_(context),
+        pipeline_(pipeline),
+        consume_(consume),
+        workers_(workers),
+        turns_(turns),
+        worker_(worker),
+        buffers_(pipeline.fetch ? kBatch : 0) {}
+
+  base::Result<> Run() {
+    const bool in_turns = workers_ > 1 && pipeline_.fetch && pipeline_.fetch_in_turns;
+    for (std::size_t batch = worker_.index; batch * kBatch < pipeline_.size; batch += workers_) {
+      const std::size_t from = batch * kBatch;
+      const std::size_t to = std::min(from + kBatch, pipeline_.size);
+      if (in_turns && !turns_.Wait(batch)) return {};
+      if (pipeline_.fetch)
+        for (std::size_t i = from; i < to; ++i) {
+          RETURN_IF_ERROR(context_.Check());
+          RETURN_IF_ERROR(pipeline_.fetch(i, buffers_[i - from]));
+        }
+      if (in_turns) turns_.Pass();
+      for (std::size_t i = from; i < to; ++i) RETURN_IF_ERROR(One(i, i - from));
+    }
+    return {};
+  }
+
+ private:
+  base::Result<> One(std::size_t index, std::size_t buffer) {
+    RETURN_IF_ERROR(context_.Check());
+    series_.drop_name = false;
+    series_.values.resize(pipeline_.grid.count);
+    if (pipeline_.fetch) worker_.samples.swap(buffers_[buffer]);
+    base::Result<bool> any = pipeline_.produce(index, series_, worker_);
+    if (pipeline_.fetch) worker_.samples.swap(buffers_[buffer]);
+    if (!any) return base::Fail(std::move(any).error());
+    if (!*any) return {};
+    for (const Pipeline::Stage& stage : pipeline_.stages) stage(series_);
+    return consume_(index, series_, worker_);
+  }
+
+  const QueryContext& context_;
+  const Pipeline& pipeline_;
+  const Pipeline::Consume& consume_;
+  const std::size_t workers_;
+  Turns& turns_;
+  Worker& worker_;
+  std::vector<std::vector<telemetry::Sample>> buffers_;
+  Series series_;
+};
 
 }  // namespace
 
@@ -53,12 +124,11 @@ base::Result<> Run(QueryContext& context, const Pipeline& pipeline, const Worker
   const std::size_t count = lease.workers();
   std::vector<Worker> workers(count);
   std::vector<base::Result<>> results(count);
-  std::atomic<bool> failed = false;
+  Turns turns;
   const auto part = [&](std::size_t index) {
     workers[index].index = index;
-    results[index] = RunPart(context, pipeline, pipeline.size * index / count,
-                             pipeline.size * (index + 1) / count, failed, consume, workers[index]);
-    if (!results[index]) failed = true;
+    results[index] = Share(context, pipeline, consume, count, turns, workers[index]).Run();
+    if (!results[index]) turns.Stop();
   };
   {
     std::vector<std::jthread> threads;
@@ -73,19 +143,27 @@ base::Result<> Run(QueryContext& context, const Pipeline& pipeline, const Worker
 
 base::Result<Matrix> Collect(QueryContext& context, const Pipeline& pipeline) {
   const WorkerLease lease(context, pipeline);
-  std::vector<Matrix> parts(lease.workers());
+  struct Numbered {
+    std::size_t index;
+    Series series;
+  };
+  std::vector<std::vector<Numbered>> parts(lease.workers());
   RETURN_IF_ERROR(Run(context, pipeline, lease,
-                      [&](std::size_t, Series& series, Worker& worker) -> base::Result<> {
+                      [&](std::size_t index, Series& series, Worker& worker) -> base::Result<> {
                         if (!AnyPresent(series.values)) return {};
                         RETURN_IF_ERROR(context.Charge(series.values.size()));
-                        parts[worker.index].push_back(std::move(series));
+                        parts[worker.index].push_back({index, std::move(series)});
                         series = {};
                         return {};
                       }));
-  Matrix all = std::move(parts.front());
+  std::vector<Numbered> all = std::move(parts.front());
   for (std::size_t i = 1; i < parts.size(); ++i)
     std::ranges::move(parts[i], std::back_inserter(all));
-  return all;
+  if (parts.size() > 1) std::ranges::sort(all, {}, &Numbered::index);
+  Matrix matrix;
+  matrix.reserve(all.size());
+  for (Numbered& one : all) matrix.push_back(std::move(one.series));
+  return matrix;
 }
 
 Pipeline FromMatrix(Matrix matrix, Grid grid) {

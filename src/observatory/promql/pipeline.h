@@ -2,8 +2,10 @@
 // computed, and then through functions of single values. What consumes them need not hold them all.
 // Internal.
 //
-// A pipeline is run by one thread or by several that share its series in contiguous parts, so the
-// order of work, and with it rounding, depends on the number of threads only.
+// A pipeline is run by one thread or by several that take batches of series in turn, so the order
+// of work, and with it rounding, depends on the number of threads only. Where the source wants it,
+// reads take turns as well and go through the series in order (a store reads that way best), while
+// other threads compute.
 #pragma once
 
 #include <cstddef>
@@ -23,13 +25,15 @@ namespace enclave::observatory::promql {
 struct Worker {
   std::size_t index = 0;
   Annotations notes{};
-  std::vector<telemetry::Sample> samples{};
+  std::vector<telemetry::Sample> samples{};  // of the series at hand, once they are fetched
   std::vector<double> scratch{};
   std::vector<std::uint32_t> resets{};
   std::string last_noted{};
 };
 
 struct Pipeline {
+  using Fetch =
+      std::function<base::Result<>(std::size_t index, std::vector<telemetry::Sample>& samples)>;
   using Produce = std::function<base::Result<bool>(std::size_t index, Series& series, Worker&)>;
   using Stage = std::function<void(Series& series)>;
   // May take the series' parts.
@@ -37,6 +41,8 @@ struct Pipeline {
 
   Grid grid;
   std::size_t size = 0;
+  Fetch fetch{};  // none: there is nothing to read
+  bool fetch_in_turns = false;
   // Fills `series`, whose values are the grid's count in number; false when it has none.
   Produce produce{};
   std::vector<Stage> stages{};

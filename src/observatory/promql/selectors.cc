@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mutex>
 
 #include "base/quote.h"
 #include "observatory/promql/number_text.h"
@@ -15,7 +14,7 @@ namespace {
 using base::Result;
 using telemetry::Sample;
 
-// A SeriesSet that several threads may ask.
+// What the functions of a pipeline share of a selection.
 class SharedSet {
  public:
   SharedSet(const QueryContext& context, std::unique_ptr<telemetry::SeriesSet> set)
@@ -24,12 +23,7 @@ class SharedSet {
   std::size_t size() const { return set_->size(); }
   const telemetry::Labels& labels(std::size_t index) const { return set_->labels(index); }
   Result<> Read(std::size_t index, std::vector<Sample>& samples) {
-    if (context_.options.concurrent_reads) {
-      RETURN_IF_ERROR(set_->Read(index, samples));
-    } else {
-      const std::lock_guard lock(reading_);
-      RETURN_IF_ERROR(set_->Read(index, samples));
-    }
+    RETURN_IF_ERROR(set_->Read(index, samples));
     if (samples.size() > context_.options.max_samples) return context_.TooManySamples();
     return {};
   }
@@ -37,7 +31,6 @@ class SharedSet {
  private:
   const QueryContext& context_;
   std::unique_ptr<telemetry::SeriesSet> set_;
-  std::mutex reading_;
 };
 
 Result<std::shared_ptr<SharedSet>> Select(QueryContext& context, const VectorSelector& selector,
@@ -136,8 +129,11 @@ Result<Pipeline> SelectInstant(QueryContext& context, const VectorSelector& sele
   ASSIGN_OR_RETURN(std::shared_ptr<SharedSet> set,
                    Select(context, selector, {moments.first() - lookback_ms + 1, moments.last()}));
   Pipeline pipeline{.grid = grid, .size = set->size()};
+  pipeline.fetch_in_turns = !context.options.concurrent_reads;
+  pipeline.fetch = [set](std::size_t index, std::vector<Sample>& samples) {
+    return set->Read(index, samples);
+  };
   pipeline.produce = [=](std::size_t index, Series& series, Worker& worker) -> Result<bool> {
-    RETURN_IF_ERROR(set->Read(index, worker.samples));
     if (!FillInstant(worker.samples, moments, lookback_ms, times, series.values)) return false;
     series.labels = set->labels(index);
     series.drop_name = times;
@@ -154,6 +150,7 @@ Result<RangeSource> SelectRange(QueryContext& context, const MatrixSelector& sel
       Select(context, *selector.vector, {moments.first() - selector.range_ms + 1, moments.last()}));
   RangeSource source;
   source.size = set->size();
+  source.in_turns = !context.options.concurrent_reads;
   source.labels = [set](std::size_t index) -> const telemetry::Labels& {
     return set->labels(index);
   };
@@ -206,9 +203,10 @@ Pipeline ApplyRange(RangeSource source, RangeCall call) {
   const RangeFunction function = RangeFunctionOf(call.fn);
   const bool keeps_name = call.fn == Fn::kLastOverTime || call.fn == Fn::kFirstOverTime;
   const bool needs_resets = NeedsResets(call.fn);
+  pipeline.fetch = source.read;
+  pipeline.fetch_in_turns = source.in_turns;
   pipeline.produce = [=, source = std::move(source), call = std::move(call)](
                          std::size_t index, Series& series, Worker& worker) -> Result<bool> {
-    RETURN_IF_ERROR(source.read(index, worker.samples));
     if (worker.samples.empty()) return false;
     if (needs_resets) FindResets(worker.samples, worker.resets);
     const RangeInput input{worker.samples, worker.resets};

@@ -36,6 +36,7 @@ struct RangeSource {
   std::size_t size = 0;
   std::function<const telemetry::Labels&(std::size_t)> labels;
   std::function<bool(std::size_t)> drop_name;
+  bool in_turns = false;  // only one thread may read at a time
   // Without staleness markers.
   std::function<base::Result<>(std::size_t, std::vector<telemetry::Sample>&)> read;
 };

@@ -81,10 +81,10 @@ TEST(ColumnTest, PartsOfStatisticsAddUp) {
     (i < 4 ? left : right).Add(value);
   }
   first.Merge(second);
-  EXPECT_DOUBLE_EQ(first.Mean(), whole.Mean());
+  EXPECT_NEAR(first.Mean(), whole.Mean(), 1e-12);
   left.Merge(right);
-  EXPECT_DOUBLE_EQ(left.squares, deviation.squares);
-  EXPECT_DOUBLE_EQ(left.mean, deviation.mean);
+  EXPECT_NEAR(left.squares, deviation.squares, 1e-9);
+  EXPECT_NEAR(left.mean, deviation.mean, 1e-12);
 
   CompensatedMean huge;
   CompensatedMean other;
