@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
 #include "otel/metrics.h"
 #include "otel/otlp.h"
 #include "otel/telemetry.h"
@@ -169,8 +172,7 @@ TEST_F(ExporterTest, TimersSendByThemselves) {
   options.flush_interval = milliseconds(1);
   const auto telemetry = Make(options);
   telemetry->tracer().StartSpan("work");
-  while (telemetry->exported().spans.exported == 0) std::this_thread::yield();
-  EXPECT_EQ(collector_.spans().size(), 1u);
+  EXPECT_TRUE(collector_.WaitForSpans(1));
 }
 
 class EnvironmentTest : public ::testing::Test {
@@ -215,8 +217,8 @@ TEST_F(EnvironmentTest, TheServicesNameGoesBeforeTheResource) {
 
 TEST_F(EnvironmentTest, TheBoutiquesAddressNeedsNoScheme) {
   TestCollector collector;
-  const auto telemetry =
-      Make({{"COLLECTOR_SERVICE_ADDR", collector.endpoint().substr(std::strlen("http://"))}});
+  const auto telemetry = Make({{"COLLECTOR_SERVICE_ADDR",
+                                collector.endpoint().substr(std::string_view("http://").size())}});
   ASSERT_TRUE(telemetry);
   (*telemetry)->tracer().StartSpan("work");
   EXPECT_TRUE((*telemetry)->Flush(kLongTime));

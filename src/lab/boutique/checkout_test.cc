@@ -253,7 +253,6 @@ TEST_F(CheckoutTest, TheCurrencyReleaseFailsInTheTraceAtItsLine) {
 
 TEST_F(CheckoutTest, RecommendationsLeaveOutWhatIsAtHand) {
   Start("recommendation");
-  auto client = Client<hipstershop::RecommendationService>("RECOMMENDATION_SERVICE_ADDR");
   hipstershop::ListRecommendationsRequest request;
   for (const char* id : {"OLJCESPC7Z", "6E92ZMYYFZ", "LS4PSXUNUM"}) request.add_product_ids(id);
   const auto calls = [&] {
@@ -261,6 +260,7 @@ TEST_F(CheckoutTest, RecommendationsLeaveOutWhatIsAtHand) {
     return collector_.SpansOf("productcatalog").size();
   };
   const auto check = [&] {
+    auto client = Client<hipstershop::RecommendationService>("RECOMMENDATION_SERVICE_ADDR");
     const auto response =
         client.Call(&hipstershop::RecommendationService::Stub::ListRecommendations, request);
     ASSERT_TRUE(response) << response.error().ToString();
@@ -274,7 +274,6 @@ TEST_F(CheckoutTest, RecommendationsLeaveOutWhatIsAtHand) {
   const std::size_t first = calls();
   // The later release asks the catalogue twice for each pair.
   Start("recommendation", "v2");
-  client = Client<hipstershop::RecommendationService>("RECOMMENDATION_SERVICE_ADDR");
   check();
   EXPECT_GE(calls() - first, 2u * 6 * 3);
 }

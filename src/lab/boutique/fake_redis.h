@@ -110,7 +110,9 @@ class FakeRedis {
     auto& hash = hashes_[words.at(1)];
     if (words[0] == "HINCRBY") {
       long& value = hash[words.at(2)];
-      value += std::stol(words.at(3));
+      long added = 0;
+      std::from_chars(words.at(3).data(), words.at(3).data() + words.at(3).size(), added);
+      value += added;
       return ":" + std::to_string(value) + "\r\n";
     }
     if (words[0] == "HLEN") return integer(hash.size());
