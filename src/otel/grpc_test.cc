@@ -1,6 +1,7 @@
 // Servers and clients of gRPC against each other, in this process and over real connections.
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
+#include <grpcpp/impl/codegen/client_unary_call.h>
 #include <gtest/gtest.h>
 
 #include <future>
@@ -19,8 +20,6 @@ using hipstershop::CurrencyService;
 using hipstershop::Money;
 using std::chrono::milliseconds;
 using ::testing::HasSubstr;
-
-constexpr std::chrono::minutes kLong(1);
 
 TEST(GrpcMetadataTest, ATraceGoesThroughMetadata) {
   base::SeededRandom random(1);
@@ -86,8 +85,8 @@ class GrpcTest : public ::testing::Test {
                                        {.address = Address(), .idempotent = std::move(idempotent)});
   }
   void Flush() {
-    ASSERT_TRUE(telemetry_->Flush(kLong));
-    ASSERT_TRUE(server_telemetry_->Flush(kLong));
+    ASSERT_TRUE(telemetry_->Flush(kLongTime));
+    ASSERT_TRUE(server_telemetry_->Flush(kLongTime));
   }
   ReceivedSpan Only(const std::string& service) {
     const auto spans = collector_.SpansOf(service);
@@ -198,7 +197,7 @@ TEST_F(GrpcTest, TheCallersDeadlineIsHandedOn) {
     // Nearer than the client's own timeout.
     const ScopedContext scope(
         Context{.deadline = telemetry_->clock().Now() + std::chrono::seconds(3)});
-    ASSERT_TRUE(client.Call(&CurrencyService::Stub::Convert, To("EUR"), kLong));
+    ASSERT_TRUE(client.Call(&CurrencyService::Stub::Convert, To("EUR"), kLongTime));
   }
   EXPECT_LE(left.get_future().get(), std::chrono::seconds(3));
 }
@@ -249,7 +248,7 @@ TEST_F(GrpcTest, NobodyThereIsUnavailable) {
   const auto money = client.Call(&CurrencyService::Stub::Convert, To("EUR"));
   ASSERT_FALSE(money);
   EXPECT_EQ(money.error().kind(), base::ErrorKind::kUnavailable);
-  ASSERT_TRUE(telemetry_->Flush(kLong));
+  ASSERT_TRUE(telemetry_->Flush(kLongTime));
   EXPECT_EQ(Only("client").Text("error.type"), "UNAVAILABLE");
 }
 
@@ -273,10 +272,10 @@ TEST_F(GrpcTest, StoppingAnswersWhatIsUnderWay) {
   });
   auto client = Client();
   auto answer = std::async(std::launch::async, [&] {
-    return client.Call(&CurrencyService::Stub::Convert, To("EUR"), kLong).has_value();
+    return client.Call(&CurrencyService::Stub::Convert, To("EUR"), kLongTime).has_value();
   });
   entered.get_future().wait();
-  auto stopped = std::async(std::launch::async, [&] { server_->Stop(kLong); });
+  auto stopped = std::async(std::launch::async, [&] { server_->Stop(kLongTime); });
   go_on.set_value();
   EXPECT_TRUE(answer.get());
   stopped.get();

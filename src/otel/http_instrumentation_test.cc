@@ -8,8 +8,6 @@
 namespace enclave::otel {
 namespace {
 
-constexpr std::chrono::minutes kLong(1);
-
 class HttpInstrumentationTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -24,7 +22,7 @@ class HttpInstrumentationTest : public ::testing::Test {
     telemetry_ = std::move(*telemetry);
   }
   ReceivedSpan Only() {
-    EXPECT_TRUE(telemetry_->Flush(kLong));
+    EXPECT_TRUE(telemetry_->Flush(kLongTime));
     EXPECT_EQ(collector_.spans().size(), 1u);
     return collector_.spans().at(0);
   }
@@ -48,7 +46,7 @@ TEST_F(HttpInstrumentationTest, AClientsSpanIsTheParentOfTheServers) {
     server.End(200);
     client.End(net::Response{.status = 200});
   }
-  ASSERT_TRUE(telemetry_->Flush(kLong));
+  ASSERT_TRUE(telemetry_->Flush(kLongTime));
   const auto spans = collector_.spans();
   ASSERT_EQ(spans.size(), 2u);
   const ReceivedSpan& server = spans[0];
@@ -71,7 +69,7 @@ TEST_F(HttpInstrumentationTest, AServersErrorIsOneAndAClientsMistakeIsNot) {
   net::Request request{.method = "POST", .path = "/cart"};
   HttpServerSpan(*telemetry_, request, "/cart").End(404);
   HttpServerSpan(*telemetry_, request, "/cart").End(500);
-  ASSERT_TRUE(telemetry_->Flush(kLong));
+  ASSERT_TRUE(telemetry_->Flush(kLongTime));
   const auto spans = collector_.spans();
   EXPECT_EQ(spans.at(0).span.status().code(), 0);
   EXPECT_EQ(spans.at(1).span.status().code(), 2);

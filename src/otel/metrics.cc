@@ -97,12 +97,14 @@ void Counter::Collect(std::int64_t start_ns, std::int64_t now_ns, metrics_v1::Me
   sum.set_is_monotonic(kind_ == Kind::kMonotonic);
   sum.set_aggregation_temporality(metrics_v1::AGGREGATION_TEMPORALITY_CUMULATIVE);
   const std::lock_guard lock(mutex_);
-  for (const auto& [key, point] : points_) {
+  for (auto& [key, point] : points_) {
     metrics_v1::NumberDataPoint& to = *sum.add_data_points();
     SetTimes(start_ns, now_ns, to);
     to.set_as_double(point.value);
     ToOtlp(point.attributes, *to.mutable_attributes());
+    // An exemplar leaves once: the receiver keeps it.
     if (point.exemplar) SetExemplar(*point.exemplar, *to.add_exemplars());
+    point.exemplar.reset();
   }
 }
 
@@ -151,7 +153,6 @@ void Histogram::Collect(std::int64_t start_ns, std::int64_t now_ns, metrics_v1::
     for (const std::uint64_t count : point.counts) to.add_bucket_counts(count);
     for (const double bound : bounds_) to.add_explicit_bounds(bound);
     ToOtlp(point.attributes, *to.mutable_attributes());
-    // An exemplar leaves once: the receiver keeps it.
     for (std::optional<MetricExemplar>& exemplar : point.exemplars) {
       if (exemplar) SetExemplar(*exemplar, *to.add_exemplars());
       exemplar.reset();

@@ -4,7 +4,10 @@
 // Thread safety: any thread.
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <deque>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,6 +24,9 @@
 #include "opentelemetry/trace_service.pb.h"
 
 namespace enclave::otel {
+
+// Longer than anything takes; what is waited for comes much sooner.
+inline constexpr std::chrono::milliseconds kLongTime = std::chrono::minutes(1);
 
 struct ReceivedSpan {
   std::string service;
@@ -74,6 +80,11 @@ class TestCollector {
     const std::lock_guard lock(mutex_);
     return logs_;
   }
+  // Returns once so many spans have come; false when they do not.
+  bool WaitForSpans(std::size_t count) const {
+    std::unique_lock lock(mutex_);
+    return received_.wait_for(lock, kLongTime, [&] { return spans_.size() >= count; });
+  }
   // Of the last collection that was received.
   std::vector<opentelemetry::proto::metrics::v1::Metric> metrics() const {
     const std::lock_guard lock(mutex_);
@@ -103,6 +114,7 @@ class TestCollector {
       }
       if (response.status == 200) Keep(request);
     }
+    received_.notify_all();
     (void)co_await writer.Send(std::move(response));
   }
 
@@ -133,6 +145,7 @@ class TestCollector {
   }
 
   mutable std::mutex mutex_;
+  mutable std::condition_variable received_;
   std::vector<ReceivedSpan> spans_;
   std::vector<opentelemetry::proto::logs::v1::LogRecord> logs_;
   std::vector<opentelemetry::proto::metrics::v1::Metric> metrics_;
