@@ -9,7 +9,9 @@
 #include <utility>
 
 #include <boost/asio/awaitable.hpp>
+#include <boost/asio/error.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/system/system_error.hpp>
 
 #include "lab/boutique/frontend_static.h"
 #include "lab/boutique/frontend_visit.h"
@@ -145,14 +147,22 @@ class Shop final : public Frontend {
                                         Visit& visit, otel::HttpServerSpan& call) {
     try {
       co_return co_await Dispatch(routed, request, visit);
+    } catch (const boost::system::system_error& error) {
+      // The visitor went away: there is nobody to answer.
+      if (error.code() == asio::error::operation_aborted) throw;
+      RecordException(routed, call);
     } catch (...) {
-      const otel::ExceptionInfo exception = otel::DescribeCurrentException();
-      const otel::ScopedContext scope(call.context());
-      call.span().RecordException(exception);
-      telemetry_.logger().Exception("a request broke off", exception,
-                                    {{"http.route", std::string(routed.pattern)}});
+      RecordException(routed, call);
     }
     co_return visit.Broken();
+  }
+
+  void RecordException(const Routed& routed, otel::HttpServerSpan& call) {
+    const otel::ExceptionInfo exception = otel::DescribeCurrentException();
+    const otel::ScopedContext scope(call.context());
+    call.span().RecordException(exception);
+    telemetry_.logger().Exception("a request broke off", exception,
+                                  {{"http.route", std::string(routed.pattern)}});
   }
 
   asio::awaitable<net::Response> Dispatch(const Routed& routed, const net::Request& request,

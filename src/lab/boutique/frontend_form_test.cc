@@ -15,14 +15,14 @@ constexpr std::string_view kGoodCheckout =
     "credit_card_number=4432-8015-6152-0454&credit_card_expiration_month=1&"
     "credit_card_expiration_year=2039&credit_card_cvv=672";
 
-Form Parsed(std::string_view body) {
+Form ParsedForm(std::string_view body) {
   auto form = Form::Parse(body);
   EXPECT_TRUE(form);
   return form ? std::move(*form) : Form();
 }
 
 TEST(FormTest, DecodesFields) {
-  const Form form = Parsed("a=1&b=x+y%26z&&c&a=2&=3");
+  const Form form = ParsedForm("a=1&b=x+y%26z&&c&a=2&=3");
   EXPECT_EQ(form.Get("a"), "1");
   EXPECT_EQ(form.Get("b"), "x y&z");
   EXPECT_EQ(form.Get("c"), "");
@@ -42,7 +42,7 @@ TEST(FormTest, IsBounded) {
 }
 
 TEST(CartAdditionTest, ChecksProductAndQuantity) {
-  const auto good = ReadCartAddition(Parsed("product_id=6E92ZMYYFZ&quantity=10"));
+  const auto good = ReadCartAddition(ParsedForm("product_id=6E92ZMYYFZ&quantity=10"));
   ASSERT_TRUE(good);
   EXPECT_EQ(good->product_id, "6E92ZMYYFZ");
   EXPECT_EQ(good->quantity, 10);
@@ -50,14 +50,14 @@ TEST(CartAdditionTest, ChecksProductAndQuantity) {
        {"", "product_id=A", "product_id=A&quantity=0", "product_id=A&quantity=11",
         "product_id=A&quantity=-1", "product_id=A&quantity=1.5", "product_id=A&quantity=1x",
         "product_id=A&quantity=99999999999", "quantity=1", "product_id=a/b&quantity=1"}) {
-    const auto bad = ReadCartAddition(Parsed(body));
+    const auto bad = ReadCartAddition(ParsedForm(body));
     ASSERT_FALSE(bad) << body;
     EXPECT_EQ(bad.error().kind(), ErrorKind::kUnprocessable) << body;
   }
 }
 
-TEST(CheckoutTest, ReadsAnOrder) {
-  const auto checkout = ReadCheckout(Parsed(kGoodCheckout));
+TEST(CheckoutFormTest, ReadsAnOrder) {
+  const auto checkout = ReadCheckout(ParsedForm(kGoodCheckout));
   ASSERT_TRUE(checkout) << checkout.error().ToString();
   EXPECT_EQ(checkout->email, "a@b.c");
   EXPECT_EQ(checkout->city, "Z\xC3\xBCrich");
@@ -67,7 +67,7 @@ TEST(CheckoutTest, ReadsAnOrder) {
   EXPECT_EQ(checkout->card_cvv, 672);
 }
 
-TEST(CheckoutTest, SaysWhatIsMissingOrWrong) {
+TEST(CheckoutFormTest, SaysWhatIsMissingOrWrong) {
   const std::string good(kGoodCheckout);
   const auto with = [&](const std::string& field, const std::string& value) {
     const std::size_t at = good.find(field + "=") + field.size() + 1;
@@ -86,7 +86,7 @@ TEST(CheckoutTest, SaysWhatIsMissingOrWrong) {
       {"credit_card_expiration_year", "39", "2000 to 2200"},
       {"credit_card_cvv", "12345", "0 to 9999"}};
   for (const auto& [field, value, why] : cases) {
-    const auto bad = ReadCheckout(Parsed(with(field, value)));
+    const auto bad = ReadCheckout(ParsedForm(with(field, value)));
     ASSERT_FALSE(bad) << field;
     EXPECT_EQ(bad.error().kind(), ErrorKind::kUnprocessable);
     EXPECT_THAT(bad.error().message(), HasSubstr(why));

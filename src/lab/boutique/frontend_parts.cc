@@ -180,8 +180,10 @@ net::Response Visit::Redirect(std::string target) {
 }
 
 net::Response Visit::Sorry(const base::Error& error, std::string_view doing) {
-  call_.span().RecordError(error.While(doing));
-  Note(otel::Severity::kError, doing, {{"error", error.ToString()}});
+  if (error.kind() != base::ErrorKind::kCancelled) {  // else nobody is there to see it
+    call_.span().RecordError(error.While(doing));
+    Note(otel::Severity::kError, doing, {{"error", error.ToString()}});
+  }
   return Page(
       ErrorPage(EmptyFrame(), {.status = 500,
                                .title = "Something is broken on our side",

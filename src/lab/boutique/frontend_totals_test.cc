@@ -16,16 +16,16 @@ hipstershop::Money TotalsMoney(std::int64_t units, std::int32_t nanos,
   return money;
 }
 
-CartLine Line(const hipstershop::Money& price, int quantity) {
+CartLine TotalsLine(const hipstershop::Money& price, int quantity) {
   return {.offer = {.id = "A", .name = "A", .price = price},
           .quantity = quantity,
           .sum = LineSum(price, quantity).value()};
 }
 
 TEST(CartTotalTest, AddsLinesAndShippingWithCarry) {
-  const auto total =
-      CartTotal({Line(TotalsMoney(8, 990'000'000), 3), Line(TotalsMoney(109, 990'000'000), 1)},
-                TotalsMoney(8, 990'000'000));
+  const auto total = CartTotal(
+      {TotalsLine(TotalsMoney(8, 990'000'000), 3), TotalsLine(TotalsMoney(109, 990'000'000), 1)},
+      TotalsMoney(8, 990'000'000));
   ASSERT_TRUE(total);
   EXPECT_EQ(total->units(), 145);
   EXPECT_EQ(total->nanos(), 950'000'000);
@@ -34,7 +34,7 @@ TEST(CartTotalTest, AddsLinesAndShippingWithCarry) {
 }
 
 TEST(CartTotalTest, RefusesWhatCannotBeSummed) {
-  EXPECT_FALSE(CartTotal({Line(TotalsMoney(1, 0, "EUR"), 1)}, TotalsMoney(1, 0)));
+  EXPECT_FALSE(CartTotal({TotalsLine(TotalsMoney(1, 0, "EUR"), 1)}, TotalsMoney(1, 0)));
   EXPECT_FALSE(LineSum(TotalsMoney(1, -1), 1));
   EXPECT_FALSE(LineSum(TotalsMoney(0, 1'000'000'000), 1));
   EXPECT_FALSE(LineSum(TotalsMoney(std::numeric_limits<std::int64_t>::max(), 0), 2));

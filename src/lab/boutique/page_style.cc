@@ -42,13 +42,13 @@ select,input{font:inherit;color:inherit;background:#fff;border:1px solid #d6cabb
 .promises{display:grid;grid-template-columns:repeat(3,1fr);gap:1rem;border-bottom:1px solid var(--line);padding-block:1.1rem;font-size:.92rem;color:var(--soft);text-align:center}
 .promises strong{display:block;color:var(--ink);font-family:var(--serif);font-size:1.04rem}
 .section{padding-top:2.8rem}.section>h2{margin-bottom:1.2rem}
-.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(245px,1fr));gap:1.5rem;list-style:none;margin:0;padding:0}
+.grid{display:grid;grid-template-columns:repeat(auto-fill,minmax(300px,1fr));gap:1.5rem;list-style:none;margin:0;padding:0}
 .card{background:var(--card);border:1px solid var(--line);border-radius:18px;overflow:hidden;transition:transform .18s,box-shadow .18s}
 .card:hover{transform:translateY(-4px);box-shadow:0 16px 34px -18px rgba(67,49,42,.5)}
 .card a{text-decoration:none;display:block}.card img{width:100%;aspect-ratio:1}
 .card .about{display:flex;justify-content:space-between;gap:.8rem;align-items:baseline;padding:.9rem 1.1rem 1.05rem}
 .money{font-variant-numeric:tabular-nums;white-space:nowrap}.card .money{font-weight:600;color:var(--accent-dark)}
-.small .grid,.grid.small{grid-template-columns:repeat(auto-fill,minmax(190px,1fr))}
+.small .grid{grid-template-columns:repeat(auto-fill,minmax(220px,1fr))}
 .product{display:grid;grid-template-columns:1.1fr 1fr;gap:3rem;padding-top:2.4rem;align-items:center}
 .product>img{width:100%;border-radius:24px}
 .crumbs{font-size:.88rem;color:var(--soft);margin-bottom:.7rem}.crumbs a{text-decoration:none}.crumbs a:hover{text-decoration:underline}
@@ -72,7 +72,7 @@ select,input{font:inherit;color:inherit;background:#fff;border:1px solid #d6cabb
 .sums dd{margin:0}.sums .total{color:var(--ink);font-weight:600;font-size:1.2rem;border-top:1px solid var(--line);padding-top:.7rem;margin-top:.35rem}
 form.checkout{display:grid;grid-template-columns:repeat(6,1fr);gap:.85rem}
 form.checkout .field{grid-column:span 6}form.checkout .half{grid-column:span 3}form.checkout .third{grid-column:span 2}
-form.checkout input,form.checkout select{width:100%;min-width:0}form.checkout .button,form.checkout h2{grid-column:span 6}form.checkout .button{margin-top:.5rem}
+form.checkout input,form.checkout select{width:100%;min-width:0}form.checkout .button,form.checkout h2{grid-column:span 6}form.checkout .button{margin-top:.5rem}form.checkout h2{margin:0}form.checkout .field+h2{margin-top:.9rem}
 .center{max-width:640px;margin:3rem auto 0;text-align:center}.center .panel{text-align:left;margin-top:1.6rem}
 .tick{width:68px;height:68px;border-radius:50%;background:#dceacf;color:#47702c;display:grid;place-items:center;margin:0 auto 1.2rem}
 .tick.sorry{background:#f8dad2;color:var(--accent-dark);font:600 2rem var(--serif)}

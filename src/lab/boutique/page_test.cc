@@ -58,7 +58,7 @@ TEST(HtmlTest, GapsAreEscapedAndHtmlIsNot) {
   EXPECT_EQ(outer.text(), "<b>a&lt;b</b>|&amp;|07");
 }
 
-TEST(MoneyTest, IsShownAsPeopleWriteIt) {
+TEST(ShownMoneyTest, IsShownAsPeopleWriteIt) {
   EXPECT_EQ(ShownMoney(PageMoney(1'234'567, 500'000'000)), "$1,234,567.50");
   EXPECT_EQ(ShownMoney(PageMoney(19, 990'000'000, "EUR")),
             "\xE2\x82\xAC"
@@ -76,7 +76,7 @@ TEST(MoneyTest, IsShownAsPeopleWriteIt) {
               HasSubstr("-$9,223,372,036,854,775,80"));
 }
 
-TEST(MoneyTest, IsHeldExactly) {
+TEST(ShownMoneyTest, IsHeldExactly) {
   EXPECT_EQ(ExactMoney(PageMoney(19, 990'000'000)), "USD 19.99");
   EXPECT_EQ(ExactMoney(PageMoney(19, 0)), "USD 19.00");
   EXPECT_EQ(ExactMoney(PageMoney(0, 1)), "USD 0.000000001");
