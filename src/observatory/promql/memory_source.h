@@ -28,6 +28,10 @@ class MemorySource : public telemetry::MetricSource {
     else
       samples.insert(at, {time_ms, value});
   }
+  // A whole series, sorted by time.
+  void AddSeries(const telemetry::Labels& labels, std::vector<telemetry::Sample> samples) {
+    series_[labels] = std::move(samples);
+  }
   void Clear() { series_.clear(); }
 
   base::Result<std::unique_ptr<telemetry::SeriesSet>> Select(

@@ -27,12 +27,14 @@ MemorySource& Counters() {
           {"method", "GET"},
           {"namespace", "shop"},
           {"pod", fmt::format("pod-{}", i)}};
+      std::vector<telemetry::Sample> samples;
       double value = 0;
       for (std::int64_t t = 0; t <= kHoursMs; t += 15'000) {
-        made->Add(labels, t, value);
+        samples.push_back({t, value});
         state = state * 6364136223846793005ULL + 1442695040888963407ULL;
         value += static_cast<double>(state >> 59U);
       }
+      made->AddSeries(labels, std::move(samples));
     }
     return made;
   }();

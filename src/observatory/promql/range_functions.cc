@@ -38,17 +38,17 @@ bool Extrapolated(const RangeInput& input, const Window& window, double& result,
         change += input.samples[*reset - 1].value;
     }
   }
-  double to_start = Seconds(samples.front().time_ms - window.start_ms);
-  double to_end = Seconds(window.end_ms - samples.back().time_ms);
-  const double sampled = Seconds(samples.back().time_ms - samples.front().time_ms);
+  // In milliseconds; the unit cancels out.
+  auto to_start = static_cast<double>(samples.front().time_ms - window.start_ms);
+  auto to_end = static_cast<double>(window.end_ms - samples.back().time_ms);
+  const auto sampled = static_cast<double>(samples.back().time_ms - samples.front().time_ms);
   const double average = sampled / static_cast<double>(samples.size() - 1);
   const double threshold = average * 1.1;
   if (to_start >= threshold) to_start = average / 2;
   if constexpr (kCounter) {
-    if (change > 0 && samples.front().value >= 0) {
-      const double to_zero = sampled * (samples.front().value / change);
-      if (to_zero < to_start) to_start = to_zero;
-    }
+    const double first = samples.front().value;
+    if (change > 0 && first >= 0 && sampled * first < to_start * change)
+      to_start = sampled * (first / change);
   }
   if (to_end >= threshold) to_end = average / 2;
   double factor = (sampled + to_start + to_end) / sampled;
