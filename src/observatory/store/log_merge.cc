@@ -170,10 +170,12 @@ void LogMerge::Visit(const Source& source, const telemetry::LogVisitor& visit, b
   if (stream.repeats.Seen(rows, row)) return;
   record_.time_ns = row.time_ns;
   record_.line.assign(rows.Line(row));
-  if (const telemetry::Labels* metadata = rows.MetadataOf(row)) {
-    record_.metadata = *metadata;
-  } else {
-    record_.metadata = {};
+  // Neighbours mostly share their metadata.
+  const telemetry::Labels* const metadata = rows.MetadataOf(row);
+  if (source.part != last_part_ || metadata != last_metadata_) {
+    record_.metadata = metadata != nullptr ? *metadata : telemetry::Labels();
+    last_part_ = source.part;
+    last_metadata_ = metadata;
   }
   const LogIds* ids = rows.IdsOf(row);
   record_.trace_id = ids != nullptr ? ids->trace : std::nullopt;

@@ -85,6 +85,8 @@ class LogMerge {
   std::size_t held_bytes_ = 0;
   // The record that visitors see, kept for its memory.
   telemetry::LogRecord record_;
+  LogRowsPtr last_part_;  // whose metadata record_ has
+  const telemetry::Labels* last_metadata_ = nullptr;
 };
 
 }  // namespace enclave::observatory::store
