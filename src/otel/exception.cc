@@ -55,10 +55,23 @@ const Throw* ThrowOf(const std::exception_ptr& exception) {
   return nullptr;
 }
 
+bool IsOfThisFile(const Frame& frame) {
+  return frame.file.ends_with("src/otel/exception.cc");
+}
+
+// The first frame that does not belong to the noting itself: how many do depends on the build,
+// since sanitizers have overlays of their own.
+std::size_t FirstFrame(const Throw& site) {
+  constexpr std::size_t kMostOwnFrames = 5;
+  std::size_t first = 0;
+  for (std::size_t i = 0; i < std::min(kMostOwnFrames, static_cast<std::size_t>(site.count)); ++i)
+    if (std::ranges::any_of(Symbolize(site.frames[i]), IsOfThisFile)) first = i + 1;
+  return first;
+}
+
 void DescribePlace(const Throw& site, ExceptionInfo& info) {
-  // The first frame is the overlaid __cxa_throw.
-  for (int i = 1; i < site.count; ++i) {
-    for (const Frame& frame : Symbolize(site.frames[static_cast<std::size_t>(i)])) {
+  for (std::size_t i = FirstFrame(site); i < static_cast<std::size_t>(site.count); ++i) {
+    for (const Frame& frame : Symbolize(site.frames[i])) {
       const std::string own = OwnSourcePath(frame.file);
       const std::string& file = own.empty() ? frame.file : own;
       info.stack += fmt::format("  at {}", frame.function.empty() ? "?" : frame.function);
@@ -82,11 +95,6 @@ void DescribePlace(const Throw& site, ExceptionInfo& info) {
   recent.next = (recent.next + 1) % recent.throws.size();
   site.thrown = thrown;
   site.count = ::backtrace(site.frames.data(), kMaxFrames);
-  // Without this function's own frame, so that the first is __cxa_throw in every build.
-  if (site.count > 0) {
-    std::copy(site.frames.begin() + 1, site.frames.begin() + site.count, site.frames.begin());
-    --site.count;
-  }
 }
 
 ExceptionInfo DescribeCurrentException() {

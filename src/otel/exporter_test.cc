@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <set>
+
 #include "otel/metrics.h"
 #include "otel/otlp.h"
 #include "otel/telemetry.h"

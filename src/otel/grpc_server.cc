@@ -177,8 +177,6 @@ struct GrpcServer::Impl {
     } else if (left <= base::Duration::zero()) {
       status = grpc::Status(grpc::DEADLINE_EXCEEDED,
                             "the deadline passed while the call waited for a thread");
-    } else if (call.context.IsCancelled()) {
-      status = grpc::Status(grpc::CANCELLED, "the caller went away");
     } else {
       status = Run(found->second, call, answer, *span);
     }

@@ -4,7 +4,9 @@
 #include <grpcpp/impl/codegen/client_unary_call.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <future>
+#include <map>
 
 #include "hipstershop/demo.grpc.pb.h"
 #include "otel/grpc_client.h"
@@ -148,8 +150,10 @@ TEST_F(GrpcTest, AnExceptionIsRecordedWithItsLine) {
   int line = 0;
   Serve([&](const CurrencyConversionRequest& request) -> base::Result<Money> {
     const std::map<std::string, int> digits = {{"EUR", 2}};
+    Money money;
     line = __LINE__ + 1;
-    return Money(), digits.at(request.to_code()), Money();
+    money.set_units(digits.at(request.to_code()));
+    return money;
   });
   auto client = Client();
   const auto money = client.Call(&CurrencyService::Stub::Convert, To("JPY"));

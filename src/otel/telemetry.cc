@@ -122,7 +122,6 @@ base::Result<std::unique_ptr<Telemetry>> Telemetry::FromEnvironment(
   AddMissing(resource, "k8s.pod.ip", environment("POD_IP").value_or(""));
   AddMissing(resource, "k8s.pod.uid", environment("POD_UID").value_or(""));
   AddMissing(resource, "k8s.node.name", environment("NODE_NAME").value_or(""));
-  AddMissing(resource, "k8s.container.name", environment("CONTAINER_NAME").value_or(""));
   AddMissing(resource, "service.instance.id", pod);
   AddMissing(resource, "host.name", environment("HOSTNAME").value_or(""));
   for (const telemetry::Attribute& attribute : options.resource)

@@ -49,7 +49,7 @@ class Telemetry {
  public:
   // Reads OTEL_EXPORTER_OTLP_ENDPOINT (or COLLECTOR_SERVICE_ADDR, "host:port"; one endpoint serves
   // all signals), OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES, POD_NAME, POD_NAMESPACE, POD_IP,
-  // POD_UID, NODE_NAME, CONTAINER_NAME, OTEL_BSP_SCHEDULE_DELAY, OTEL_METRIC_EXPORT_INTERVAL (both
+  // POD_UID, NODE_NAME, OTEL_BSP_SCHEDULE_DELAY, OTEL_METRIC_EXPORT_INTERVAL (both
   // ms), OTEL_LOG_LEVEL and OTEL_SDK_DISABLED. kInvalidArgument, naming the variable, for a value
   // that cannot be used.
   static base::Result<std::unique_ptr<Telemetry>> FromEnvironment(
