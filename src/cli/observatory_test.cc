@@ -153,11 +153,12 @@ TEST_F(ObservatoryTest, WhatComesInByEveryProtocolIsFoundByEveryLanguage) {
     ASSERT_TRUE(response);
     EXPECT_EQ(response->status, 200) << path << ": " << response->body;
   }
+  // Pairs of texts in braces would be read as an object.
+  const json lines_of_web = json::array({json::array({std::to_string(now), "GET /cart"}),
+                                         json::array({std::to_string(now + 1), "bye"})});
   const auto pushed = client_->Post(
       "/loki/api/v1/push",
-      {{"streams",
-        {{{"stream", {{"app", "web"}}},
-          {"values", {{std::to_string(now), "GET /cart"}, {std::to_string(now + 1), "bye"}}}}}}});
+      {{"streams", json::array({{{"stream", {{"app", "web"}}}, {"values", lines_of_web}}})}});
   ASSERT_TRUE(pushed);
   EXPECT_EQ(pushed->status, 204) << pushed->body;
 
@@ -323,11 +324,11 @@ TEST(ObservatoryKillTest, NothingAcknowledgedIsMissingOrDouble) {
       Client client(child.url());
       for (;;) {
         const int id = next.fetch_add(1);
+        const json line = json::array({std::to_string(begin + id), fmt::format("line {}", id)});
         const auto pushed = client.Post(
             "/loki/api/v1/push",
             {{"streams",
-              {{{"stream", {{"app", "kill"}}},
-                {"values", {{std::to_string(begin + id), fmt::format("line {}", id)}}}}}}});
+              json::array({{{"stream", {{"app", "kill"}}}, {"values", json::array({line})}}})}});
         if (!pushed) return;
         if (pushed->status != 204) continue;
         const std::lock_guard lock(mutex);
