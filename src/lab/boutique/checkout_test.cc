@@ -225,7 +225,7 @@ TEST_F(CheckoutTest, WhatFailsBeforeTheChargeFailsTheOrder) {
   const auto refused = Place(order);
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().message(), HasSubstr("charging the card: the credit card number"));
-  const auto unknown = Place(Order("XXX"));
+  const auto unknown = Place(Order("QQQ"));
   ASSERT_FALSE(unknown);
   EXPECT_THAT(unknown.error().message(), HasSubstr("converting a price"));
   // The cart is still there to try again.
@@ -306,13 +306,13 @@ TEST_F(CheckoutTest, ExtraLatencyDelaysTheCatalogue) {
 }
 
 TEST_F(CheckoutTest, WhatCannotBeStartedSaysWhy) {
-  const Setup setup{.telemetry = *telemetry_,
-                    .executor = loop_,
-                    .random = base::SystemRandom(),
-                    .environment = [](const std::string&) { return std::nullopt; }};
+  const boutique::Setup setup{.telemetry = *telemetry_,
+                              .executor = loop_,
+                              .random = base::SystemRandom(),
+                              .environment = [](const std::string&) { return std::nullopt; }};
   EXPECT_THAT(MakeService("checkout", setup).error().message(), HasSubstr("CART_SERVICE_ADDR"));
   EXPECT_THAT(MakeService("nothing", setup).error().message(), HasSubstr("productcatalog"));
-  Setup unknown = setup;
+  boutique::Setup unknown = setup;
   unknown.release = "v9";
   EXPECT_THAT(MakeService("ad", unknown).error().message(), HasSubstr("v9"));
   EXPECT_EQ(FindService("currency")->port, 7000);

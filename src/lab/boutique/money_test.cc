@@ -79,7 +79,7 @@ TEST(CurrencyTest, ThereAndBackIsTheSame) {
 
 TEST(CurrencyTest, RefusesWhatItCannotConvert) {
   const auto converter = MakeExactConverter();
-  EXPECT_FALSE(converter->Convert(MakeMoney("USD", 1), "XXX"));
+  EXPECT_FALSE(converter->Convert(MakeMoney("USD", 1), "QQQ"));
   EXPECT_FALSE(converter->Convert(MakeMoney("", 1), "USD"));
   EXPECT_FALSE(converter->Convert(MakeMoney("USD", 1, -1), "EUR"));
   EXPECT_FALSE(converter->Convert(MakeMoney("EUR", INT64_MAX), "IDR"));

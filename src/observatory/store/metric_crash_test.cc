@@ -23,7 +23,7 @@ using telemetry::Labels;
 constexpr int kWriters = 3;
 constexpr int kSeriesPerWriter = 4;
 constexpr int kSeries = kWriters * kSeriesPerWriter;
-constexpr int kKills = 25;
+constexpr int kKills = 10;
 constexpr std::int64_t kStepMs = 60'000;  // a window in 120 samples
 constexpr const char* kChildArgument = "ENCLAVE_STORE_CRASH_CHILD";
 
