@@ -78,56 +78,55 @@ void AddObservatory(CLI::App* command, enclave::cli::ObservatoryOptions* options
       "  curl 'http://127.0.0.1:9090/api/v1/evidence?trace=4bf92f3577b34da6a3ce929d0e0e4736'\n\n"
       "OTLP over HTTP (/v1/traces, /v1/metrics, /v1/logs), remote write (/api/v1/write) and Loki's "
       "push\n(/loki/api/v1/push) arrive at the address of --http.\n");
+}
 
-  // "250ms", "60s", "5m", "1h"
-  CLI::Option* AddDuration(CLI::App * command, const std::string& name,
-                           const std::string& description,
-                           std::function<void(std::chrono::milliseconds)> set) {
-    return command
-        ->add_option_function<double>(
-            name,
-            [set = std::move(set)](double ms) {
-              set(std::chrono::milliseconds(static_cast<std::int64_t>(ms)));
-            },
-            description)
-        ->transform(CLI::AsNumberWithUnit(
-            std::map<std::string, double>{{"ms", 1}, {"s", 1e3}, {"m", 6e4}, {"h", 3.6e6}},
-            CLI::AsNumberWithUnit::UNIT_REQUIRED))
-        ->option_text("DURATION");
-  }
+// "250ms", "60s", "5m", "1h"
+CLI::Option* AddDuration(CLI::App* command, const std::string& name, const std::string& description,
+                         std::function<void(std::chrono::milliseconds)> set) {
+  return command
+      ->add_option_function<double>(
+          name,
+          [set = std::move(set)](double ms) {
+            set(std::chrono::milliseconds(static_cast<std::int64_t>(ms)));
+          },
+          description)
+      ->transform(CLI::AsNumberWithUnit(
+          std::map<std::string, double>{{"ms", 1}, {"s", 1e3}, {"m", 6e4}, {"h", 3.6e6}},
+          CLI::AsNumberWithUnit::UNIT_REQUIRED))
+      ->option_text("DURATION");
+}
 
-  void AddLoad(CLI::App * command, enclave::cli::LoadCommandOptions * load) {
-    command->add_option("--target", load->target, "The shop: http://HOST:PORT")->required();
-    command->add_option("--users", load->users, "Visitors at once")
-        ->capture_default_str()
-        ->check(CLI::Range(1, 10'000));
-    command->add_option("--spawn-rate", load->spawn_rate, "Visitors that come in per second")
-        ->capture_default_str()
-        ->check(CLI::PositiveNumber);
-    command
-        ->add_option(
-            "--rate", load->rate,
-            "Actions per second of all together (default: each waits 1 to 10 s in between)")
-        ->check(CLI::PositiveNumber);
-    AddDuration(command, "--duration", "End after this time (default: go on until interrupted)",
-                [load](auto duration) { load->duration = duration; });
-    command->add_option("--actions", load->actions, "End after so many actions")
-        ->check(CLI::PositiveNumber);
-    command->add_option("--seed", load->seed, "Visitors of one seed make the same choices")
-        ->capture_default_str();
-    AddDuration(command, "--timeout", "Of one request (default: 10s)",
-                [load](auto duration) { load->timeout = duration; });
-    AddDuration(command, "--every", "Between two lines of what they saw (default: 5s)",
-                [load](auto duration) { load->every = duration; });
-    AddDuration(command, "--wait-for-target", "Wait so long for a shop that is not there yet",
-                [load](auto duration) { load->wait_for_target = duration; });
-    AddOutput(command, &load->output);
-    command->footer(
-        "Example:\n  enclave load --target http://127.0.0.1:8080 --users 50 --rate 20 --duration "
-        "60s\n\n"
-        "An action is an error when it is answered with 500 or more, late, or wrongly. With "
-        "OTEL_EXPORTER_OTLP_ENDPOINT set, each leaves a trace there.\n");
-  }
+void AddLoad(CLI::App* command, enclave::cli::LoadCommandOptions* load) {
+  command->add_option("--target", load->target, "The shop: http://HOST:PORT")->required();
+  command->add_option("--users", load->users, "Visitors at once")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10'000));
+  command->add_option("--spawn-rate", load->spawn_rate, "Visitors that come in per second")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--rate", load->rate,
+                   "Actions per second of all together (default: each waits 1 to 10 s in between)")
+      ->check(CLI::PositiveNumber);
+  AddDuration(command, "--duration", "End after this time (default: go on until interrupted)",
+              [load](auto duration) { load->duration = duration; });
+  command->add_option("--actions", load->actions, "End after so many actions")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--seed", load->seed, "Visitors of one seed make the same choices")
+      ->capture_default_str();
+  AddDuration(command, "--timeout", "Of one request (default: 10s)",
+              [load](auto duration) { load->timeout = duration; });
+  AddDuration(command, "--every", "Between two lines of what they saw (default: 5s)",
+              [load](auto duration) { load->every = duration; });
+  AddDuration(command, "--wait-for-target", "Wait so long for a shop that is not there yet",
+              [load](auto duration) { load->wait_for_target = duration; });
+  AddOutput(command, &load->output);
+  command->footer(
+      "Example:\n  enclave load --target http://127.0.0.1:8080 --users 50 --rate 20 --duration "
+      "60s\n\n"
+      "An action is an error when it is answered with 500 or more, late, or wrongly. With "
+      "OTEL_EXPORTER_OTLP_ENDPOINT set, each leaves a trace there.\n");
+}
 
 }  // namespace
 
