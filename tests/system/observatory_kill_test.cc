@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <memory>
@@ -113,15 +114,25 @@ class ObservatoryKillTest : public testing::Test {
         found.insert(std::stoi(value[1].get<std::string>()));
     return found;
   }
+  // Page by page, as many lines as one answer may have.
   std::multiset<int> Lines(int writer) const {
+    constexpr std::size_t kPage = 5000;
     std::multiset<int> found;
-    const Json answer =
-        Ask(fmt::format("/loki/api/v1/query_range?limit=5000000&start={}000000&end={}000000&query=",
-                        begin_ms_, begin_ms_ + 3'600'000) +
-            PercentEscaped(fmt::format("{{writer=\"{}\"}}", writer)));
-    for (const Json& stream : At(answer, "data.result"))
-      for (const Json& value : At(stream, "values"))
-        found.insert(std::stoi(value[1].get<std::string>()));
+    long long from_ms = begin_ms_;
+    for (std::size_t got = kPage; got == kPage;) {
+      const Json answer =
+          Ask(fmt::format("/loki/api/v1/query_range?limit={}&direction=forward&start={}000000"
+                          "&end={}000000&query=",
+                          kPage, from_ms, begin_ms_ + 3'600'000) +
+              PercentEscaped(fmt::format("{{writer=\"{}\"}}", writer)));
+      got = 0;
+      for (const Json& stream : At(answer, "data.result"))
+        for (const Json& value : At(stream, "values")) {
+          found.insert(std::stoi(value[1].get<std::string>()));
+          from_ms = std::max(from_ms, std::stoll(value[0].get<std::string>()) / 1'000'000 + 1);
+          ++got;
+        }
+    }
     return found;
   }
   std::multiset<int> Spans(int writer) const {

@@ -117,7 +117,7 @@ class RunningFrontend final : public Running {
 
 // "IP:PORT": of --listen, else of POD_IP and PORT, else the loopback and the service's own port.
 std::string ListenAddress(const Arguments& arguments, int default_port) {
-  const auto variable = [](const char* name, std::string fallback) {
+  const auto variable = [](const char* name, const std::string& fallback) {
     const auto value = otel::ProcessEnvironment(name);
     return value && !value->empty() ? *value : fallback;
   };

@@ -43,6 +43,7 @@ struct RedisOptions {
 };
 // Connects when first needed and again after a failure. Each command is a client span with db.*
 // attributes.
-std::unique_ptr<CartStore> MakeRedisCartStore(otel::Telemetry& telemetry, RedisOptions options);
+std::unique_ptr<CartStore> MakeRedisCartStore(otel::Telemetry& telemetry,
+                                              const RedisOptions& options);
 
 }  // namespace enclave::lab::boutique

@@ -43,7 +43,13 @@ Html OrderForm(int year) {
   for (int month = 1; month <= 12; ++month)
     months.Add("<option value=\"{}\">{:02}</option>", month, month);
   Html years;
-  for (int i = 0; i < kExpiryYears; ++i) years.Add("<option>{}</option>", year + i);
+  // The next year is offered first: this year's January is long over for most of it.
+  for (int i = 0; i < kExpiryYears; ++i) {
+    if (i == 1)
+      years.Add("<option selected>{}</option>", year + i);
+    else
+      years.Add("<option>{}</option>", year + i);
+  }
   Html form;
   form.Add(R"(<form class="checkout" action="/cart/checkout" method="post"><h2>Where it goes</h2>
 <label class="field">E-mail<input name="email" type="email" required maxlength="254" autocomplete="email" value="someone@example.com"></label>

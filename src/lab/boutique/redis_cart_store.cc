@@ -83,7 +83,8 @@ class RedisCartStore final : public CartStore {
 
 }  // namespace
 
-std::unique_ptr<CartStore> MakeRedisCartStore(otel::Telemetry& telemetry, RedisOptions options) {
+std::unique_ptr<CartStore> MakeRedisCartStore(otel::Telemetry& telemetry,
+                                              const RedisOptions& options) {
   return std::make_unique<RedisCartStore>(telemetry, options);
 }
 

@@ -96,7 +96,7 @@ net::Response InvalidParameter(std::string_view name, const base::Error& error) 
   return BadData(fmt::format("invalid parameter {}: {}", base::Quote(name), error.message()));
 }
 
-net::Response BadData(std::string message) {
+net::Response BadData(const std::string& message) {
   return ErrorReply(400, "bad_data", message);
 }
 

@@ -20,7 +20,7 @@ net::Response JsonReply(int status, std::string body);
 net::Response PrometheusError(const base::Error& error);
 // invalid parameter "step": ...; always bad_data.
 net::Response InvalidParameter(std::string_view name, const base::Error& error);
-net::Response BadData(std::string message);
+net::Response BadData(const std::string& message);
 
 // {"status":"success","data": ... }: what is between is written by the caller.
 class SuccessReply {

@@ -52,10 +52,12 @@ double DaysInMonth(double value) {
   return static_cast<unsigned>((date.year() / date.month() / std::chrono::last).day());
 }
 double Hour(double value) {
-  return static_cast<double>(DateOf(value).second / 3600);
+  const auto hour = DateOf(value).second / 3600;
+  return static_cast<double>(hour);
 }
 double Minute(double value) {
-  return static_cast<double>(DateOf(value).second / 60 % 60);
+  const auto minute = DateOf(value).second / 60 % 60;
+  return static_cast<double>(minute);
 }
 double Month(double value) {
   return static_cast<unsigned>(DateOf(value).date.month());
