@@ -88,7 +88,7 @@ void Counter::Add(double value, const Attributes& attributes) {
   Point& point = FindPoint(points_, attributes,
                            [](Attributes own) { return Point{.attributes = std::move(own)}; });
   point.value += value;
-  if (exemplar) point.exemplar = std::move(exemplar);
+  if (exemplar) point.exemplar = exemplar;
 }
 
 void Counter::Collect(std::int64_t start_ns, std::int64_t now_ns, metrics_v1::Metric& out) {
@@ -135,7 +135,7 @@ void Histogram::Record(double value, const Attributes& attributes, const SpanCon
   ++point.count;
   point.sum += value;
   ++point.counts[bucket];
-  if (exemplar) point.exemplars[bucket] = std::move(exemplar);
+  if (exemplar) point.exemplars[bucket] = exemplar;
 }
 
 void Histogram::Collect(std::int64_t start_ns, std::int64_t now_ns, metrics_v1::Metric& out) {

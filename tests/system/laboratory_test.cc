@@ -37,8 +37,12 @@ class LaboratoryTest : public testing::Test {
   }
 
   static std::string ServiceAddress(const std::string& ns, const std::string& name) {
-    return kubectl_->Must(
-        fmt::format("-n {} get service {} -o jsonpath={{.spec.clusterIP}}", ns, name));
+    static std::map<std::string, std::string> known;  // one enclave, whose Services stay
+    std::string& address = known[ns + "/" + name];
+    if (address.empty())
+      address = kubectl_->Must(
+          fmt::format("-n {} get service {} -o jsonpath={{.spec.clusterIP}}", ns, name));
+    return address;
   }
   static std::string Shop() { return ServiceAddress("boutique", "frontend"); }
   static Json Ask(const std::string& path) {
