@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,13 +14,14 @@ namespace enclave::cli {
 
 struct UpOptions {
   std::string state;
+  bool bare = false;  // the cluster alone, without observatory, boutique and load
   bool wait = false;  // until every pod of every Deployment is Ready
   std::chrono::seconds timeout{120};
   std::uint16_t port = 0;  // of the API server; 0: the one it had before, else 6443
   OutputFormat output = OutputFormat::kText;
 };
-// Starts the enclave of a state directory in the background, and returns once its node is Ready;
-// nothing to do when it runs.
+// Starts the enclave of a state directory in the background, and returns once its node is Ready and
+// the laboratory's manifests are applied; what runs already goes on running.
 int Up(const UpOptions& options);
 
 struct DownOptions {
@@ -48,6 +50,37 @@ struct ClusterOptions {
 };
 // The one root process, in the foreground: API server, store, controllers, scheduler, kubelet.
 int Cluster(const ClusterOptions& given);
+
+struct ObservatoryOptions {
+  std::string state;                    // the directory of its data
+  std::string http = "127.0.0.1:9090";  // everything: queries, OTLP over HTTP, remote write, Loki
+  std::string otlp_grpc;                // "": not served
+  std::string config;                   // in Prometheus' format; "": the default jobs
+  std::string kubeconfig;               // a file, or "in-cluster"; "": no cluster
+  std::string retention = "15d";
+  std::uint64_t retention_bytes = 0;  // 0: no bound
+  std::string query_timeout = "2m";
+  std::string version;  // of the program, shown
+};
+// Metrics, logs and traces, taken in, kept and asked for, in the foreground.
+int RunObservatory(const ObservatoryOptions& options);
+
+struct LoadCommandOptions {
+  std::string target;  // "http://HOST:PORT" of the shop
+  int users = 10;
+  double spawn_rate = 1.0;
+  std::optional<double> rate;                         // actions per second of all users together
+  std::optional<std::chrono::milliseconds> duration;  // unset: until SIGINT or SIGTERM
+  std::optional<std::uint64_t> actions;
+  std::uint64_t seed = 1;
+  std::chrono::milliseconds timeout{10'000};     // of one request
+  std::chrono::milliseconds every{5'000};        // between two lines of what users saw
+  std::chrono::milliseconds wait_for_target{0};  // for a target that is not there yet
+  OutputFormat output = OutputFormat::kText;
+};
+// Plays visitors of the shop and prints what they saw. Exit code 0 when nothing went wrong for
+// them.
+int Load(const LoadCommandOptions& options);
 
 // Replaces this process by kubectl with the enclave's kubeconfig.
 int Kubectl(const std::string& state, const std::vector<std::string>& arguments);

@@ -10,7 +10,7 @@ using enclave::cli::OutputFormat;
 constexpr const char* kExamples = R"(Examples:
   enclave up --wait                     start the enclave of this user and wait until all is Ready
   enclave kubectl get pods -A           ask it with the real kubectl
-  enclave up --state /tmp/second        a second enclave beside it
+  enclave up --bare --state /tmp/second an empty cluster beside it
   enclave status -o json                what runs where, for programs
   enclave down                          end it; `enclave up` brings everything back
   enclave test                          every check and test (from a checkout)
@@ -39,6 +39,95 @@ void AddPort(CLI::App* command, std::uint16_t* port) {
       ->check(CLI::Range(1, 65535));
 }
 
+void AddObservatory(CLI::App* command, enclave::cli::ObservatoryOptions* options) {
+  command->add_option("--state", options->state, "The directory of its data, made if missing")
+      ->required()
+      ->option_text("DIR");
+  command->add_option("--http", options->http, "Address for everything over HTTP; port 0: any")
+      ->capture_default_str()
+      ->option_text("ADDR:PORT");
+  command
+      ->add_option("--otlp-grpc", options->otlp_grpc, "Address for OTLP over gRPC (default: none)")
+      ->option_text("ADDR:PORT");
+  command
+      ->add_option("--config", options->config,
+                   "What to scrape, rules and alerts, in Prometheus' format; read again when it "
+                   "changes and on SIGHUP")
+      ->option_text("FILE");
+  command
+      ->add_option("--kubeconfig", options->kubeconfig,
+                   "The cluster whose pods are scraped and whose logs are collected: a kubeconfig, "
+                   "or in-cluster (default: none)")
+      ->option_text("FILE|in-cluster");
+  command->add_option("--retention", options->retention, "How long everything is kept; 0: for ever")
+      ->capture_default_str();
+  command
+      ->add_option("--retention-size", options->retention_bytes,
+                   "How much disk may be used before the oldest goes, as 10GB (default: no bound)")
+      ->transform(CLI::AsSizeValue(false));
+  command->add_option("--query-timeout", options->query_timeout, "How long a query may take")
+      ->capture_default_str();
+  command->footer(
+      "Examples:\n"
+      "  enclave observatory --state /tmp/obs --http 127.0.0.1:9090 --otlp-grpc 127.0.0.1:4317\n"
+      "  enclave observatory --state /tmp/obs --config prometheus.yml --kubeconfig "
+      "~/.kube/config\n\n"
+      "  curl 'http://127.0.0.1:9090/api/v1/query?query=up'\n"
+      "  curl -G http://127.0.0.1:9090/loki/api/v1/query_range --data-urlencode "
+      "'query={app=\"cart\"} |= \"error\"'\n"
+      "  curl 'http://127.0.0.1:9090/api/v1/evidence?trace=4bf92f3577b34da6a3ce929d0e0e4736'\n\n"
+      "OTLP over HTTP (/v1/traces, /v1/metrics, /v1/logs), remote write (/api/v1/write) and Loki's "
+      "push\n(/loki/api/v1/push) arrive at the address of --http.\n");
+}
+
+// "250ms", "60s", "5m", "1h"
+CLI::Option* AddDuration(CLI::App* command, const std::string& name, const std::string& description,
+                         std::function<void(std::chrono::milliseconds)> set) {
+  return command
+      ->add_option_function<double>(
+          name,
+          [set = std::move(set)](double ms) {
+            set(std::chrono::milliseconds(static_cast<std::int64_t>(ms)));
+          },
+          description)
+      ->transform(CLI::AsNumberWithUnit(
+          std::map<std::string, double>{{"ms", 1}, {"s", 1e3}, {"m", 6e4}, {"h", 3.6e6}},
+          CLI::AsNumberWithUnit::UNIT_REQUIRED))
+      ->option_text("DURATION");
+}
+
+void AddLoad(CLI::App* command, enclave::cli::LoadCommandOptions* load) {
+  command->add_option("--target", load->target, "The shop: http://HOST:PORT")->required();
+  command->add_option("--users", load->users, "Visitors at once")
+      ->capture_default_str()
+      ->check(CLI::Range(1, 10'000));
+  command->add_option("--spawn-rate", load->spawn_rate, "Visitors that come in per second")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--rate", load->rate,
+                   "Actions per second of all together (default: each waits 1 to 10 s in between)")
+      ->check(CLI::PositiveNumber);
+  AddDuration(command, "--duration", "End after this time (default: go on until interrupted)",
+              [load](auto duration) { load->duration = duration; });
+  command->add_option("--actions", load->actions, "End after so many actions")
+      ->check(CLI::PositiveNumber);
+  command->add_option("--seed", load->seed, "Visitors of one seed make the same choices")
+      ->capture_default_str();
+  AddDuration(command, "--timeout", "Of one request (default: 10s)",
+              [load](auto duration) { load->timeout = duration; });
+  AddDuration(command, "--every", "Between two lines of what they saw (default: 5s)",
+              [load](auto duration) { load->every = duration; });
+  AddDuration(command, "--wait-for-target", "Wait so long for a shop that is not there yet",
+              [load](auto duration) { load->wait_for_target = duration; });
+  AddOutput(command, &load->output);
+  command->footer(
+      "Example:\n  enclave load --target http://127.0.0.1:8080 --users 50 --rate 20 --duration "
+      "60s\n\n"
+      "An action is an error when it is answered with 500 or more, late, or wrongly. With "
+      "OTEL_EXPORTER_OTLP_ENDPOINT set, each leaves a trace there.\n");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -55,6 +144,8 @@ int main(int argc, char** argv) {
   AddOutput(up_command, &up.output);
   long long up_timeout_s = up.timeout.count();
   up_command->add_flag("--wait", up.wait, "Return once every pod of every Deployment is Ready");
+  up_command->add_flag("--bare", up.bare,
+                       "The cluster alone, without observatory, boutique and load");
   up_command->add_option("--timeout", up_timeout_s, "Seconds to wait")->check(CLI::PositiveNumber);
   AddPort(up_command, &up.port);
   up_command->footer("Example:\n  enclave up --wait --timeout 60\n");
@@ -94,6 +185,18 @@ int main(int argc, char** argv) {
       "ends "
       "them.\n");
 
+  ObservatoryOptions observatory;
+  CLI::App* observatory_command = app.add_subcommand(
+      "observatory",
+      "Metrics, logs and traces: taken in, kept, and asked for as Prometheus, Loki "
+      "and Tempo are");
+  AddObservatory(observatory_command, &observatory);
+
+  LoadCommandOptions load;
+  CLI::App* load_command =
+      app.add_subcommand("load", "Play visitors of the shop, and say what they saw");
+  AddLoad(load_command, &load);
+
   std::string kubectl_state;
   CLI::App* kubectl_command =
       app.add_subcommand("kubectl", "Run kubectl against the enclave; all arguments are kubectl's");
@@ -117,5 +220,11 @@ int main(int argc, char** argv) {
   }
   if (*status_command) return Status(status);
   if (*cluster_command) return Cluster(cluster);
+  if (*observatory_command) {
+    observatory.version = ENCLAVE_VERSION;
+    return RunObservatory(observatory);
+  }
+
+  if (*load_command) return Load(load);
   return Kubectl(kubectl_state, kubectl_command->remaining());
 }

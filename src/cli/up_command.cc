@@ -19,6 +19,8 @@
 #include "base/random.h"
 #include "cli/cluster_access.h"
 #include "cli/commands.h"
+#include "cli/laboratory.h"
+#include "cli/machine.h"
 #include "cli/state.h"
 #include "kube/informer.h"
 #include "kube/reconciler.h"
@@ -259,6 +261,20 @@ Result<> AwaitDeployments(const StatePaths& paths, MonoTime deadline, bool show_
       "not every pod is Ready: see `enclave kubectl get pods -A` and `enclave kubectl describe`");
 }
 
+// Applies the manifests that belong to this program.
+Result<Deployed> DeployLaboratory(const StatePaths& paths) {
+  const std::filesystem::path deploy = FindDeployDirectory();
+  if (deploy.empty())
+    return Fail(ErrorKind::kNotFound,
+                "there is no folder deploy/ beside this program; `enclave up --bare` starts the "
+                "cluster without what is in it");
+  ASSIGN_OR_RETURN(const auto objects,
+                   ReadManifests({deploy / "observatory", deploy / "boutique"}, paths));
+  net::EventLoop loop("up-deploy");
+  ASSIGN_OR_RETURN(const auto api, OpenApi(paths, loop));
+  return Deploy(*api, objects);
+}
+
 }  // namespace
 
 int Up(const UpOptions& options) {
@@ -271,6 +287,10 @@ int Up(const UpOptions& options) {
   bool was_running = false;
   const auto running = BringUp(*paths, options.port, deadline, &was_running);
   if (!running) return Complain(running.error(), options.output);
+  if (!options.bare) {
+    if (const auto deployed = DeployLaboratory(*paths); !deployed)
+      return Complain(deployed.error(), options.output);
+  }
   if (options.wait) {
     if (const auto all = AwaitDeployments(*paths, deadline, show_progress); !all)
       return Complain(all.error(), options.output);

@@ -91,7 +91,7 @@ Output Enclave::Command(std::vector<std::string> arguments, std::chrono::seconds
 }
 
 bool Enclave::Up() {
-  const Output up = Command({"up", "--wait"});
+  const Output up = Command({"up", "--bare", "--wait"});
   EXPECT_EQ(up.code, 0) << up.Story();
   return up.code == 0;
 }

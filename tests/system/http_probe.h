@@ -1,7 +1,8 @@
-// A plain HTTP GET, for asking what runs in pods and behind Services.
+// Plain HTTP, for asking what runs in pods, behind Services and beside them.
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <string>
 
 namespace enclave::system_test {
@@ -16,5 +17,18 @@ struct HttpAnswer {
 
 HttpAnswer HttpGet(const std::string& address, int port, const std::string& path = "/",
                    std::chrono::seconds timeout = std::chrono::seconds(5));
+
+struct HttpQuestion {
+  std::string method = "GET";
+  std::string path = "/";
+  std::map<std::string, std::string> headers{};
+  std::string body{};
+  std::chrono::seconds timeout{30};
+};
+// One exchange on a connection of its own.
+HttpAnswer HttpSend(const std::string& address, int port, const HttpQuestion& question);
+
+// Everything but letters and digits as %XX, for values in a query.
+std::string PercentEscaped(const std::string& text);
 
 }  // namespace enclave::system_test

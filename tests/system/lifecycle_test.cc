@@ -75,7 +75,7 @@ TEST(LifecycleTest, UpStatusDown) {
   EXPECT_EQ(enclave.Command({"status"}).code, 0);
   const Json status = enclave.Status();
   EXPECT_TRUE(status.is_object()) << status.dump();
-  const Output again = enclave.Command({"up", "--wait"});
+  const Output again = enclave.Command({"up", "--bare", "--wait"});
   EXPECT_EQ(again.code, 0) << "a second up finds it running\n" << again.Story();
   const Output kubectl = enclave.Command({"kubectl", "get", "nodes"});
   EXPECT_EQ(kubectl.code, 0) << kubectl.Story();

@@ -1,0 +1,121 @@
+// What a LogQL query says, as a tree. Values once parsed; any thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "telemetry/matcher.h"
+
+namespace re2 {
+class RE2;
+}
+
+namespace enclave::observatory::logql {
+
+// |= "a" or "b": a line passes when it has any of the texts; the negative ones when it has none.
+struct LineFilter {
+  bool negative = false;
+  std::vector<std::string> texts{};                        // of |= and !=
+  std::vector<std::shared_ptr<const re2::RE2>> regexes{};  // of |~ and !~
+};
+
+enum class Comparison : std::uint8_t {
+  kEqual,
+  kNotEqual,
+  kGreater,
+  kGreaterOrEqual,
+  kLess,
+  kLessOrEqual
+};
+enum class ValueKind : std::uint8_t { kNumber, kDuration, kBytes };
+
+struct LabelFilter {
+  enum class Kind : std::uint8_t { kText, kValue, kAnd, kOr };
+  Kind kind = Kind::kText;
+  std::optional<telemetry::Matcher> matcher{};  // kText
+  std::string name{};                           // kValue: `name` compared with `value`
+  Comparison comparison = Comparison::kEqual;
+  ValueKind value_kind = ValueKind::kNumber;
+  double value = 0;
+  std::shared_ptr<const LabelFilter> left{};  // kAnd, kOr
+  std::shared_ptr<const LabelFilter> right{};
+};
+
+// One step of a path into JSON: a key, or an index into an array.
+using JsonPath = std::vector<std::variant<std::string, std::size_t>>;
+
+// `json` and `logfmt`, which turn what a line says into labels.
+struct LineParser {
+  enum class Kind : std::uint8_t { kJson, kLogfmt };
+  struct Wanted {
+    std::string label{};
+    std::string key{};  // logfmt
+    JsonPath path{};    // json
+  };
+  Kind kind = Kind::kJson;
+  std::vector<Wanted> wanted{};  // empty: everything
+  bool strict = false;
+  bool keep_empty = false;
+};
+
+using Stage = std::variant<LineFilter, LabelFilter, LineParser>;
+
+struct LogSelector {
+  telemetry::Matchers matchers;
+  std::vector<Stage> stages{};
+};
+
+enum class RangeOp : std::uint8_t { kCountOverTime, kRate, kBytesOverTime, kBytesRate };
+enum class VectorOp : std::uint8_t { kSum, kAvg, kMin, kMax, kCount, kTopk, kBottomk };
+enum class BinaryOp : std::uint8_t {
+  kAdd,
+  kSubtract,
+  kMultiply,
+  kDivide,
+  kModulo,
+  kPower,
+  kEqual,
+  kNotEqual,
+  kGreater,
+  kGreaterOrEqual,
+  kLess,
+  kLessOrEqual
+};
+
+struct MetricExpr;
+using MetricExprPtr = std::shared_ptr<const MetricExpr>;
+
+struct RangeAggregation {
+  RangeOp op;
+  LogSelector selector;
+  std::int64_t range_ns;
+  std::int64_t offset_ns = 0;
+};
+struct VectorAggregation {
+  VectorOp op;
+  bool without = false;
+  std::vector<std::string> labels{};  // sorted
+  std::size_t k = 0;                  // topk, bottomk
+  MetricExprPtr inner{};
+};
+struct BinaryExpr {
+  BinaryOp op;
+  std::size_t at;  // of the operator
+  MetricExprPtr left;
+  MetricExprPtr right;
+};
+struct NumberExpr {
+  double value;
+  bool vector = false;  // vector(5)
+};
+struct MetricExpr {
+  std::variant<RangeAggregation, VectorAggregation, BinaryExpr, NumberExpr> what;
+};
+
+using Query = std::variant<LogSelector, MetricExprPtr>;
+
+}  // namespace enclave::observatory::logql

@@ -1,0 +1,319 @@
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "observatory/logql/engine.h"
+#include "observatory/logql/parser.h"
+#include "observatory/logql/units.h"
+
+namespace enclave::observatory::logql {
+namespace {
+
+using telemetry::Direction;
+using telemetry::Labels;
+using telemetry::LogRecord;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+
+// Records in a list, and what was asked of it.
+class ListSource final : public telemetry::LogSource {
+ public:
+  void Add(Labels labels, std::int64_t second, std::string line, Labels metadata = {}) {
+    records_.emplace_back(std::move(labels),
+                          LogRecord{second * kSecond, std::move(line), std::move(metadata)});
+  }
+  void AddOfTrace(Labels labels, std::int64_t second, std::string line, std::string_view trace) {
+    Add(std::move(labels), second, std::move(line));
+    records_.back().second.trace_id = trace::TraceId::Parse(trace);
+  }
+  const telemetry::LogQuery& last() const { return last_; }
+  std::size_t visited() const { return visited_; }
+
+  base::Result<> Query(const telemetry::LogQuery& query,
+                       const telemetry::LogVisitor& visit) override {
+    last_ = query;
+    visited_ = 0;
+    auto sorted = records_;
+    std::ranges::sort(sorted, {}, [](const auto& entry) { return entry.second.time_ns; });
+    if (query.direction == Direction::kBackward) std::ranges::reverse(sorted);
+    for (const auto& [labels, record] : sorted) {
+      if (record.time_ns < query.range.from || record.time_ns >= query.range.to) continue;
+      if (!telemetry::Matches(query.matchers, labels)) continue;
+      ++visited_;
+      if (!visit(labels, record)) break;
+    }
+    return {};
+  }
+  base::Result<> OfTrace(trace::TraceId, const telemetry::LogVisitor&) override { return {}; }
+  base::Result<std::vector<Labels>> Streams(const std::vector<telemetry::Matchers>&,
+                                            telemetry::TimeRangeNs, std::size_t) override {
+    return std::vector<Labels>();
+  }
+  base::Result<std::vector<std::string>> StreamLabelNames(telemetry::TimeRangeNs) override {
+    return std::vector<std::string>();
+  }
+  base::Result<std::vector<std::string>> StreamLabelValues(const std::string&,
+                                                           telemetry::TimeRangeNs) override {
+    return std::vector<std::string>();
+  }
+
+ private:
+  std::vector<std::pair<Labels, LogRecord>> records_;
+  telemetry::LogQuery last_;
+  std::size_t visited_ = 0;
+};
+
+class LogqlTest : public ::testing::Test {
+ protected:
+  LogqlTest() {
+    const Labels web{{"app", "web"}};
+    const Labels cart{{"app", "cart"}};
+    source_.Add(web, 10, "GET / 200", {{"level", "info"}});
+    source_.Add(web, 20, "GET /cart 500 error", {{"level", "error"}});
+    source_.Add(cart, 30, R"({"msg":"add","took":"15ms","size":"2KB","user":{"id":7},"app":"x"})");
+    source_.Add(cart, 40, R"(msg="put it" took=1.5s code=404 flag)");
+    source_.Add(cart, 50, "neither { nor =");
+    source_.AddOfTrace(web, 60, "GET /traced 200", "0123456789abcdef0123456789abcdef");
+  }
+
+  // Lines that a query gives, or its error.
+  std::vector<std::string> Lines(const std::string& query,
+                                 Direction direction = Direction::kForward,
+                                 std::size_t limit = 100) {
+    const auto result = engine_.QueryRange(query, 0, 1000 * kSecond, kSecond, limit, direction);
+    if (!result) return {result.error().message()};
+    std::vector<std::pair<std::int64_t, std::string>> entries;
+    for (const Stream& stream : std::get<Streams>(*result))
+      for (const Entry& entry : stream.entries) entries.emplace_back(entry.time_ns, entry.line);
+    std::ranges::sort(entries);
+    std::vector<std::string> lines;
+    for (auto& [time, line] : entries) lines.push_back(line.substr(0, 7));
+    return lines;
+  }
+  // "{labels} value" at one time, or the error.
+  std::vector<std::string> At(const std::string& query, std::int64_t second) {
+    const auto result = engine_.Query(query, second * kSecond, 100, Direction::kForward);
+    if (!result) return {result.error().message()};
+    if (const auto* scalar = std::get_if<Scalar>(&*result))
+      return {fmt::format("{}", scalar->point.value)};
+    std::vector<std::string> values;
+    for (const Series& series : std::get<Vector>(*result).series)
+      values.push_back(fmt::format("{} {}", series.labels.ToString(), series.points[0].value));
+    return values;
+  }
+
+  ListSource source_;
+  Engine engine_{source_};
+};
+
+TEST_F(LogqlTest, LineFilters) {
+  EXPECT_THAT(Lines(R"({app="web"})"), ElementsAre("GET / 2", "GET /ca", "GET /tr"));
+  EXPECT_THAT(Lines(R"({app="web"} |= "200")"), ElementsAre("GET / 2", "GET /tr"));
+  EXPECT_THAT(Lines(R"({app="web"} != "200")"), ElementsAre("GET /ca"));
+  EXPECT_THAT(Lines(R"({app="web"} |= "error" or "traced")"), ElementsAre("GET /ca", "GET /tr"));
+  EXPECT_THAT(Lines(R"({app="web"} != "error" or "traced")"), ElementsAre("GET / 2"));
+  EXPECT_THAT(Lines(R"({app="web"} |~ "[45]\\d\\d" != "x")"), ElementsAre("GET /ca"));
+  EXPECT_THAT(Lines(R"({app="web"} !~ `/(cart|traced)`)"), ElementsAre("GET / 2"));
+  EXPECT_THAT(Lines(R"(({app=~"w.*"} |= "GET") |= "cart")"), ElementsAre("GET /ca"));
+  EXPECT_THAT(Lines(R"({app="web", level="info"})"), ElementsAre());
+}
+
+TEST_F(LogqlTest, LiteralTextsAreHandedToTheSource) {
+  Lines(R"({app="web"} |= "200" |= "a" or "b" != "c" |~ "d" | json |= "GET")");
+  EXPECT_THAT(source_.last().contains, ElementsAre("200", "GET"));
+}
+
+TEST_F(LogqlTest, LabelFilters) {
+  EXPECT_THAT(Lines(R"({app="web"} | level="error")"), ElementsAre("GET /ca"));
+  EXPECT_THAT(Lines(R"({app="web"} | level!="error")"), ElementsAre("GET / 2", "GET /tr"));
+  EXPECT_THAT(Lines(R"({app="web"} | level=~"err.*" or app="cart")"), ElementsAre("GET /ca"));
+  EXPECT_THAT(Lines(R"({app="web"} | level=~"err")"), ElementsAre());
+  EXPECT_THAT(Lines(R"({app="web"} | trace_id="0123456789abcdef0123456789abcdef")"),
+              ElementsAre("GET /tr"));
+  EXPECT_THAT(Lines(R"({app="cart"} | json | took > 10ms | __error__="")"),
+              ElementsAre("{\"msg\":"));
+  EXPECT_THAT(Lines(R"({app="cart"} | json | took > 20ms | __error__="")"), ElementsAre());
+  EXPECT_THAT(Lines(R"({app="cart"} | json | size >= 2KB, user_id == 7)"),
+              ElementsAre("{\"msg\":", "msg=\"pu", "neither"))
+      << "with what cannot be read";
+  EXPECT_THAT(Lines(R"({app="cart"} | json | __error__="" | size < 2000 or user_id<=7.0)"),
+              ElementsAre("{\"msg\":"));
+  EXPECT_THAT(
+      Lines(R"({app="cart"} | json | __error__="" | (size>2KB or msg="add") and user_id=7)"),
+      ElementsAre("{\"msg\":"));
+  EXPECT_THAT(Lines(R"({app="cart"} | logfmt | code>=400 and took<2s)"), ElementsAre("msg=\"pu"));
+  EXPECT_THAT(Lines(R"({app="cart"} | logfmt | msg="put it")"), ElementsAre("msg=\"pu"));
+  EXPECT_THAT(Lines(R"({app="cart"} | logfmt c="code" | c=404)"), ElementsAre("msg=\"pu"));
+  EXPECT_THAT(
+      Lines(R"({app="cart"} | json who="user.id", m=`["msg"]` | __error__="" | who=7, m="add")"),
+      ElementsAre("{\"msg\":"));
+}
+
+TEST_F(LogqlTest, LabelsOfTheResultSayWhatWasFound) {
+  const auto result = engine_.QueryRange(R"({app="cart"} |= "user" | json)", 0, 1000 * kSecond,
+                                         kSecond, 10, Direction::kForward);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(std::get<Streams>(*result)[0].labels, (Labels{{"app", "cart"},
+                                                          {"app_extracted", "x"},
+                                                          {"msg", "add"},
+                                                          {"took", "15ms"},
+                                                          {"size", "2KB"},
+                                                          {"user_id", "7"}}));
+  const auto bad = engine_.QueryRange(R"({app="cart"} |= "neither" | json)", 0, 1000 * kSecond,
+                                      kSecond, 10, Direction::kForward);
+  EXPECT_EQ(std::get<Streams>(*bad)[0].labels.Get("__error__"), "JSONParserErr");
+  const auto strict = engine_.QueryRange(R"({app="cart"} |= "neither" | logfmt --strict)", 0,
+                                         1000 * kSecond, kSecond, 10, Direction::kForward);
+  EXPECT_EQ(std::get<Streams>(*strict)[0].labels.Get("__error__"), "LogfmtParserErr");
+}
+
+TEST_F(LogqlTest, TheLimitEndsTheQueryEarly) {
+  EXPECT_THAT(Lines(R"({app=~".+"})", Direction::kBackward, 2), ElementsAre("neither", "GET /tr"));
+  EXPECT_EQ(source_.visited(), 2u);
+  EXPECT_THAT(Lines(R"({app="web"})", Direction::kForward, 6000)[0], HasSubstr("5000"));
+}
+
+TEST_F(LogqlTest, CountsInSlidingWindows) {
+  EXPECT_THAT(At(R"(count_over_time({app="web"}[1m]))", 60),
+              ElementsAre(R"({app="web", level="error"} 1)", R"({app="web", level="info"} 1)",
+                          R"({app="web", trace_id="0123456789abcdef0123456789abcdef"} 1)"));
+  EXPECT_THAT(At(R"(sum by (app) (count_over_time({app=~".+"}[1m])))", 60),
+              ElementsAre(R"({app="cart"} 3)", R"({app="web"} 3)"));
+  // (T - range, T]
+  EXPECT_THAT(At(R"(sum(count_over_time({app="web"}[10s])))", 20), ElementsAre("{} 1"));
+  EXPECT_THAT(At(R"(sum(count_over_time({app="web"}[10s])))", 30), ElementsAre());
+  EXPECT_THAT(At(R"(sum(count_over_time({app="web"}[11s])))", 30), ElementsAre("{} 1"));
+  EXPECT_THAT(At(R"(sum(count_over_time({app="web"}[10s] offset 40s)))", 60), ElementsAre("{} 1"));
+  EXPECT_THAT(At(R"(sum(rate({app="web"} |= "GET" [1m])))", 60), ElementsAre("{} 0.05"));
+  EXPECT_THAT(At(R"(sum(bytes_over_time({app="web"}[1m] |= "cart")))", 60), ElementsAre("{} 19"));
+  EXPECT_THAT(At(R"(sum(bytes_rate({app="web"} |= "cart" [10s])))", 20), ElementsAre("{} 1.9"));
+  EXPECT_THAT(At(R"(sum without (level, trace_id) (count_over_time({app="web"}[1m])))", 60),
+              ElementsAre(R"({app="web"} 3)"));
+}
+
+TEST_F(LogqlTest, Aggregations) {
+  const std::string counts = R"((sum by (app, level) (count_over_time({app=~".+"}[1m]))))";
+  EXPECT_THAT(At("count" + counts, 60), ElementsAre("{} 4"));
+  EXPECT_THAT(At("max" + counts, 60), ElementsAre("{} 3"));
+  EXPECT_THAT(At("min by (app)" + counts, 60),
+              ElementsAre(R"({app="cart"} 3)", R"({app="web"} 1)"));
+  EXPECT_THAT(At("avg" + counts, 60), ElementsAre("{} 1.5"));
+  EXPECT_THAT(At("topk(2, " + counts + ")", 60),
+              ElementsAre(R"({app="cart"} 3)", R"({app="web"} 1)"));
+  EXPECT_THAT(At("bottomk by (app) (1, " + counts + ")", 60),
+              ElementsAre(R"({app="cart"} 3)", R"({app="web"} 1)"));
+  EXPECT_THAT(At(counts + " > 1", 60), ElementsAre(R"({app="cart"} 3)"));
+  EXPECT_THAT(At("2 * " + counts + " + 1 > 4", 60), ElementsAre(R"({app="cart"} 7)"));
+  EXPECT_THAT(At(counts + " / " + counts, 60),
+              ElementsAre(R"({app="cart"} 1)", R"({app="web"} 1)",
+                          R"({app="web", level="error"} 1)", R"({app="web", level="info"} 1)"));
+}
+
+TEST_F(LogqlTest, Numbers) {
+  EXPECT_THAT(At("vector(1)+vector(1)", 5), ElementsAre("{} 2"));
+  EXPECT_THAT(At("1 + 2 * 3 ^ 2 ^ 0", 5), ElementsAre("7"));
+  EXPECT_THAT(At("(1 + 2) * -3", 5), ElementsAre("-9"));
+}
+
+TEST_F(LogqlTest, RangesGiveEachStepItsOwnWindow) {
+  const auto result = engine_.QueryRange(R"(sum(count_over_time({app="web"}[25s])))", 0,
+                                         100 * kSecond, 10 * kSecond, 0, Direction::kForward);
+  ASSERT_TRUE(result);
+  std::vector<std::pair<std::int64_t, double>> points;
+  for (const Point& point : std::get<Matrix>(*result).series[0].points)
+    points.emplace_back(point.time_ns / kSecond, point.value);
+  EXPECT_THAT(points,
+              ElementsAre(std::pair(10, 1), std::pair(20, 2), std::pair(30, 2), std::pair(40, 1),
+                          std::pair(60, 1), std::pair(70, 1), std::pair(80, 1)));
+}
+
+TEST_F(LogqlTest, LinesThatCannotBeReadFailMetricQueriesUnlessLeftOut) {
+  EXPECT_THAT(At(R"(sum(count_over_time({app="cart"} | json [1m])))", 60)[0],
+              HasSubstr("JSONParserErr"));
+  EXPECT_THAT(At(R"(sum(count_over_time({app="cart"} | json | __error__="" [1m])))", 60),
+              ElementsAre("{} 1"));
+}
+
+TEST_F(LogqlTest, BoundsAreSaid) {
+  Limits limits;
+  limits.series = 2;
+  Engine engine(source_, limits);
+  const auto many =
+      engine.Query(R"(count_over_time({app=~".+"}[1h]))", 100 * kSecond, 0, Direction::kForward);
+  ASSERT_FALSE(many);
+  EXPECT_EQ(many.error().kind(), base::ErrorKind::kResourceExhausted);
+  EXPECT_THAT(many.error().message(), HasSubstr("more than 2 series"));
+  EXPECT_THAT(
+      engine.QueryRange("vector(1)", 0, 1'000'000 * kSecond, kSecond, 0, Direction::kForward)
+          .error()
+          .message(),
+      HasSubstr("at most 11000"));
+  EXPECT_THAT(At(R"({app="web"})", 5)[0], HasSubstr("query_range"));
+}
+
+struct Refused {
+  const char* query;
+  const char* message;
+};
+class RefusedTest : public ::testing::TestWithParam<Refused> {};
+TEST_P(RefusedTest, WithItsPlaceAndReason) {
+  const auto query = Parse(GetParam().query);
+  ASSERT_FALSE(query) << GetParam().query;
+  EXPECT_THAT(query.error().message(), HasSubstr(GetParam().message)) << GetParam().query;
+  EXPECT_EQ(query.error().kind(), base::ErrorKind::kInvalidArgument);
+}
+INSTANTIATE_TEST_SUITE_P(
+    All, RefusedTest,
+    ::testing::Values(
+        Refused{"", "the query ends"}, Refused{"{}", "at least one matcher"},
+        Refused{R"({a=""})", "at least one matcher"},
+        Refused{R"({a="b")", "line 1, column 7: the query ends where"},
+        Refused{R"({a="b})", "line 1, column 4: this text has no closing quote"},
+        Refused{"{a=\"b\"}\n  |= 5", "line 2, column 6: \"5\" stands where a text"},
+        Refused{R"({a=~"("})", "not valid"}, Refused{R"({a="b"} |~ "(")", "not valid"},
+        Refused{R"({a="b"} |> "x")", "the pattern filter |> is not supported"},
+        Refused{R"({a="b"} |= ip("1.2.3.4"))", "ip(...) is not supported"},
+        Refused{R"({a="b"} | addr=ip("1.2.3.4"))", "ip(...) is not supported"},
+        Refused{R"({a="b"} | regexp "x")", "the stage regexp is not supported"},
+        Refused{R"({a="b"} | pattern "x")", "the stage pattern is not supported"},
+        Refused{R"({a="b"} | line_format "x")", "the stage line_format is not supported"},
+        Refused{R"({a="b"} | label_format a=b)", "the stage label_format is not supported"},
+        Refused{R"({a="b"} | unpack)", "the stage unpack is not supported"},
+        Refused{R"({a="b"} | drop a)", "the stage drop is not supported"},
+        Refused{R"(sum_over_time({a="b"} | unwrap x [5m]))",
+                "column 1: the function sum_over_time"},
+        Refused{R"(rate({a="b"} | unwrap x [5m]))", "column 16: the stage unwrap"},
+        Refused{R"(rate({a="b"}))", "where \"[\" was expected"},
+        Refused{R"(rate({a="b"}[0s]))", "longer than nothing"},
+        Refused{R"(rate({a="b"}[5m]) by (x))", "sum by"},
+        Refused{R"(nosuch({a="b"}[5m]))", "there is no function \"nosuch\""},
+        Refused{R"(stddev(rate({a="b"}[5m])))", "the function stddev is not supported"},
+        Refused{R"(vector(1) and vector(2))", "the operator and between metrics"},
+        Refused{R"(vector(1) + on(a) vector(2))", "the modifier on is not supported"},
+        Refused{R"(vector(1) > bool 2)", "the modifier bool is not supported"},
+        Refused{R"(topk(0, rate({a="b"}[5m])))", "whole number"},
+        Refused{R"({a="b"} | json x="a..b")", "no path into JSON"},
+        Refused{R"({a="b"} | x > "y")", "a number, a duration or a size"},
+        Refused{R"({a="b"} extra)", "the end of the query"},
+        Refused{R"(sum({a="b"}))", "not a metric"}, Refused{"{a=\"b\"} \\", "means nothing here"}));
+
+TEST(UnitsTest, AreReadAsLogsWriteThem) {
+  EXPECT_EQ(ParseDuration("1h30m"), 5400e9);
+  EXPECT_EQ(ParseDuration("1.5s"), 1.5e9);
+  EXPECT_EQ(ParseDuration("-20µs"), -20e3);
+  EXPECT_EQ(ParseDuration("5"), std::nullopt);
+  EXPECT_EQ(ParseDuration("5x"), std::nullopt);
+  EXPECT_EQ(ParseBytes("1.5KB"), 1500);
+  EXPECT_EQ(ParseBytes("2 MiB"), 2097152);
+  EXPECT_EQ(ParseBytes("7"), 7);
+  EXPECT_EQ(ParseBytes("7q"), std::nullopt);
+  EXPECT_EQ(ParseNumber("1e3"), 1000);
+  EXPECT_EQ(ParseNumber("1e3x"), std::nullopt);
+}
+
+}  // namespace
+}  // namespace enclave::observatory::logql
