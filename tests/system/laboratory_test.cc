@@ -160,5 +160,27 @@ TEST_F(LaboratoryTest, APersonShopsAndEverythingOfTheOrderIsFound) {
   EXPECT_FALSE(At(logs, "data.result").empty()) << logs.dump();
 }
 
+TEST_F(LaboratoryTest, ABuggyReleaseIsFoundByItsLineOfCode) {
+  kubectl_->Must("-n boutique set image deploy/currencyservice server=currencyservice:v2");
+  kubectl_->Must("-n boutique rollout status deploy/currencyservice --timeout=60s");
+  const Json seen = Load(300, 5);
+  EXPECT_GT(IntAt(seen, "all.errors"), 0) << "some users meet the bug\n" << seen.dump();
+  EXPECT_LT(IntAt(seen, "all.errors"), 150) << "most do not\n" << seen.dump();
+  std::string trace;
+  EXPECT_TRUE(Eventually(seconds(20), [&] {
+    const Json failed = Ask("/api/search?limit=20&q=" + PercentEscaped("{ status = error }"));
+    for (const Json& summary : At(failed, "traces")) {
+      trace = Ask("/api/traces/" + StringAt(summary, "traceID")).dump();
+      if (trace.find("src/lab/boutique/currency_converter_v2.cc") != std::string::npos &&
+          trace.find("code.lineno") != std::string::npos &&
+          trace.find("exception.stacktrace") != std::string::npos)
+        return true;
+    }
+    return false;
+  })) << trace.substr(0, 3000);
+  kubectl_->Must("-n boutique rollout undo deploy/currencyservice");
+  kubectl_->Must("-n boutique rollout status deploy/currencyservice --timeout=60s");
+}
+
 }  // namespace
 }  // namespace enclave::system_test
