@@ -55,7 +55,7 @@ class LaboratoryTest : public testing::Test {
   static Json Load(int actions, int seed) {
     const Output load = Execute(
         {EnclaveBinary(), "load", "--target", fmt::format("http://{}:{}", Shop(), kShopPort),
-         "--actions", std::to_string(actions), "--users", "20", "--rate", "100", "--seed",
+         "--actions", std::to_string(actions), "--users", "10", "--rate", "25", "--seed",
          std::to_string(seed), "-o", "json"},
         {.environment = {{"OTEL_EXPORTER_OTLP_ENDPOINT",
                           fmt::format("http://{}:4318",
