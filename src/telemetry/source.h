@@ -107,9 +107,15 @@ struct SpanQuery {
   std::size_t limit = 20;
 };
 
+// `span` lives for the call only; false ends the visit.
+using SpanVisitor = std::function<bool(const Span& span)>;
+
 class TraceSource {
  public:
   virtual ~TraceSource() = default;
+  // Visits every span that starts in the range, in no particular order, without holding them all.
+  // Sources that can only search override it when they can do better than one unbounded search.
+  virtual base::Result<> Visit(TimeRangeNs range, const SpanVisitor& visit);
   // All spans of a trace, by start; empty when there is none.
   virtual base::Result<std::vector<Span>> Trace(trace::TraceId trace_id) = 0;
   // Spans that match, newest first.
