@@ -72,6 +72,7 @@ struct SeriesShift {
   EvidenceId id{};
   std::string service{};
   std::string instance{};  // the pod, when the series names one
+  std::string caller{};    // of a series about the calls between two services
   Signal signal = Signal::kOther;
   std::string metric{};  // the name alone
   std::string series{};  // with its labels, as Prometheus prints it
@@ -145,11 +146,11 @@ struct LogShift {
   EvidenceId id{};
   std::string service{};
   LogChange change = LogChange::kNew;
-  std::string level{};     // upper case; empty when the line does not say
-  std::string location{};  // class#line or file:line, when the line says it
-  std::string text{};      // the template
-  std::string example{};   // one line of it
-  std::string operation{};  // that writes it, when the lines say so
+  std::string level{};             // upper case; empty when the line does not say
+  std::string location{};          // class#line or file:line, when the line says it
+  std::string text{};              // the template
+  std::string example{};           // one line of it
+  std::string operation{};         // that writes it, when the lines say so
   std::uint64_t count_before = 0;  // of the runs of that operation (else lines of the service)...
   std::uint64_t count_during = 0;
   std::uint64_t runs_before = 0;  // ...of so many
@@ -163,7 +164,7 @@ struct LogShift {
 // t: a request that failed or was slow, with the deepest span that explains it.
 struct FailingTrace {
   EvidenceId id{};
-  trace::TraceId trace_id{};
+  std::optional<trace::TraceId> trace_id{};
   std::string service{};  // of the deepest failing span
   std::string operation{};
   std::vector<std::string> path{};  // services from the entry to it
@@ -235,9 +236,9 @@ struct ServiceFacts {
 struct Context {
   std::string id{};
   Alert alert{};
-  Window before{};         // what is taken for normal
-  Window during{};         // begins where the evidence says that it began
-  double onset_score = 0;  // how clearly, in nats
+  Window before{};                       // what is taken for normal
+  Window during{};                       // begins where the evidence says that it began
+  double onset_score = 0;                // how clearly, in nats
   std::vector<ServiceFacts> services{};  // by name
   std::vector<Call> topology{};          // sorted
   std::vector<SeriesShift> series{};     // each kind: the most telling first

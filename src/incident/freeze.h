@@ -1,7 +1,8 @@
 // Freezing: from the telemetry ports to an Incident Context.
 //
 // One pass over the spans, lines and samples of the window; linear in their number. The sources are
-// only read. Same input, same context, bit for bit: nothing depends on clocks, chance or hash order.
+// only read. Same input, same context, bit for bit: nothing depends on clocks, chance or hash
+// order.
 #pragma once
 
 #include <vector>

@@ -39,8 +39,9 @@ Timeline::Timeline(std::vector<Window> normal, Window available, std::int64_t al
     return 1 + static_cast<std::uint32_t>((inside - available.from_ns) / bin_ns_);
   };
   first_onset_ = clamp_bin(alert_ns - kOnsetEarliestNs);
-  last_onset_ = std::max(first_onset_, clamp_bin(std::min(alert_ns + kOnsetLatestNs,
-                                                          available.to_ns - kShortestFaultNs)));
+  last_onset_ =
+      std::max(first_onset_,
+               clamp_bin(std::min(alert_ns + kOnsetLatestNs, available.to_ns - kShortestFaultNs)));
 }
 
 double SignedLogLikelihoodRatio(Tally before, Tally during) {

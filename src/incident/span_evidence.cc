@@ -40,16 +40,8 @@ SpanEvidence::SpanEvidence(const SpanTable& table, const Interner& services, con
     : table_(table), services_(services), names_(names), timeline_(timeline) {
   GroupRows();
   TallyFlows();
-  for (Group& group : operations_) TallyGroup(group, false);
-  for (Group& group : edges_) TallyGroup(group, true);
-}
-
-double SpanEvidence::GapMs(std::uint32_t row) const {
-  return table_.SelfMs(row);
-}
-
-double SpanEvidence::ValueMs(std::uint32_t row, bool) const {
-  return table_.SelfMs(row);
+  for (Group& group : operations_) TallyGroup(group);
+  for (Group& group : edges_) TallyGroup(group);
 }
 
 void SpanEvidence::GroupRows() {
@@ -76,7 +68,7 @@ void SpanEvidence::GroupRows() {
   }
 }
 
-void SpanEvidence::TallyGroup(Group& group, bool gap) const {
+void SpanEvidence::TallyGroup(Group& group) const {
   group.slow.resize(timeline_.bins());
   group.failed.resize(timeline_.bins());
   // What is normal: the stretches said to be, what is surely before the onset, else the earliest.
@@ -85,9 +77,9 @@ void SpanEvidence::TallyGroup(Group& group, bool gap) const {
   for (const std::uint32_t number : group.rows) {
     const SpanTable::Row& row = table_.rows()[number];
     if (row.bin < timeline_.first_onset())
-      normal.push_back(ValueMs(number, gap));
+      normal.push_back(table_.SelfMs(number));
     else
-      later.emplace_back(row.start_ns, ValueMs(number, gap));
+      later.emplace_back(row.start_ns, table_.SelfMs(number));
   }
   if (normal.size() < kEnoughNormal) {
     std::ranges::sort(later);
@@ -99,7 +91,7 @@ void SpanEvidence::TallyGroup(Group& group, bool gap) const {
     const SpanTable::Row& row = table_.rows()[number];
     Tally& slow = group.slow[row.bin];
     slow.chances++;
-    slow.taken += ValueMs(number, gap) > limit;
+    slow.taken += table_.SelfMs(number) > limit;
     Tally& failed = group.failed[row.bin];
     failed.chances++;
     failed.taken += row.failed;
@@ -124,9 +116,8 @@ void SpanEvidence::TallyFlows() {
   const auto count = [&](std::uint32_t number, std::uint32_t callee, std::uint32_t step,
                          bool ends_after) {
     const SpanTable::Row& row = table_.rows()[number];
-    const auto [at, is_new] =
-        numbers.try_emplace({Pair(row.operation, step), callee, ends_after},
-                            static_cast<std::uint32_t>(flows_.size()));
+    const auto [at, is_new] = numbers.try_emplace({Pair(row.operation, step), callee, ends_after},
+                                                  static_cast<std::uint32_t>(flows_.size()));
     if (is_new)
       flows_.push_back({.operation = row.operation,
                         .callee = callee,
@@ -135,12 +126,17 @@ void SpanEvidence::TallyFlows() {
                         .taken = std::vector<Tally>(bins)});
     Flow& flow = flows_[at->second];
     flow.taken[row.bin].taken++;
-    if (flow.example == SpanTable::kNone ||
-        table_.rows()[flow.example].start_ns <= row.start_ns)
+    if (flow.example == SpanTable::kNone || table_.rows()[flow.example].start_ns <= row.start_ns)
       flow.example = number;
   };
   for (std::uint32_t number = 0; number < table_.rows().size(); ++number) {
     const SpanTable::Row& row = table_.rows()[number];
+    if (row.is_call) {
+      // What a call leads to depends on who asks; that nobody answers is news.
+      if (row.children == 0 && row.peer != SpanTable::kNone)
+        count(number, row.peer, SpanTable::kNone, true);
+      continue;
+    }
     seen.clear();
     std::uint32_t last = SpanTable::kNone;
     for (const std::uint32_t child : table_.ChildrenOf(row)) {
@@ -219,8 +215,10 @@ void SpanEvidence::FillOperations(Context& context, std::uint32_t onset,
     context.operations.push_back(std::move(shift));
   }
   std::ranges::sort(context.operations, [](const OperationShift& a, const OperationShift& b) {
-    return std::tuple(-std::abs(a.score), std::cref(a.service), std::cref(a.operation)) <
-           std::tuple(-std::abs(b.score), std::cref(b.service), std::cref(b.operation));
+    return std::tuple(-std::abs(a.score), std::string_view(a.service),
+                      std::string_view(a.operation)) < std::tuple(-std::abs(b.score),
+                                                                  std::string_view(b.service),
+                                                                  std::string_view(b.operation));
   });
   context.left_out["operations"] = KeepFirst(context.operations, bounds.items);
 }
@@ -238,23 +236,23 @@ void SpanEvidence::FillEdges(Context& context, std::uint32_t onset, const Bounds
     context.topology.push_back({services_.Name(group.first), services_.Name(group.second)});
     const Share slow = Compare(group.slow, onset);
     const Share failed = Compare(group.failed, onset);
-    EdgeShift shift{.caller = services_.Name(group.first),
-                    .callee = services_.Name(group.second),
-                    .errors_before = failed.before.taken,
-                    .errors_during = failed.during.taken,
-                    .score = std::abs(slow.score) >= std::abs(failed.score) ? slow.score
-                                                                            : failed.score,
-                    .onset_ns = OnsetOf(group.slow, onset)};
+    EdgeShift shift{
+        .caller = services_.Name(group.first),
+        .callee = services_.Name(group.second),
+        .errors_before = failed.before.taken,
+        .errors_during = failed.during.taken,
+        .score = std::abs(slow.score) >= std::abs(failed.score) ? slow.score : failed.score,
+        .onset_ns = OnsetOf(group.slow, onset)};
     std::vector<double> values[2];
     double worst = -1;
     std::map<std::uint32_t, std::uint32_t> operations;
     for (const std::uint32_t number : group.rows) {
       const SpanTable::Row& row = table_.rows()[number];
       const std::size_t side = row.bin >= onset;
-      values[side].push_back(GapMs(number));
+      values[side].push_back(table_.SelfMs(number));
       operations[table_.operations()[row.operation].name]++;
-      if (side == 1 && GapMs(number) > worst) {
-        worst = GapMs(number);
+      if (side == 1 && table_.SelfMs(number) > worst) {
+        worst = table_.SelfMs(number);
         shift.example = row.trace_id;
       }
     }
@@ -274,8 +272,8 @@ void SpanEvidence::FillEdges(Context& context, std::uint32_t onset, const Bounds
     context.edges.push_back(std::move(shift));
   }
   std::ranges::sort(context.edges, [](const EdgeShift& a, const EdgeShift& b) {
-    return std::tuple(-std::abs(a.score), std::cref(a.caller), std::cref(a.callee)) <
-           std::tuple(-std::abs(b.score), std::cref(b.caller), std::cref(b.callee));
+    return std::tuple(-std::abs(a.score), std::string_view(a.caller), std::string_view(a.callee)) <
+           std::tuple(-std::abs(b.score), std::string_view(b.caller), std::string_view(b.callee));
   });
   context.left_out["edges"] = KeepFirst(context.edges, bounds.items * 2);
 }
@@ -302,9 +300,9 @@ void SpanEvidence::FillFlows(Context& context, std::uint32_t onset, const Bounds
   }
   std::ranges::sort(context.flows, [](const FlowShift& a, const FlowShift& b) {
     const auto key = [](const FlowShift& shift) {
-      return std::tuple(-std::abs(shift.score), std::cref(shift.service),
-                        std::cref(shift.operation), std::cref(shift.callee),
-                        std::cref(shift.step), shift.ends_after);
+      return std::tuple(-std::abs(shift.score), std::string_view(shift.service),
+                        std::string_view(shift.operation), std::string_view(shift.callee),
+                        std::string_view(shift.step), shift.ends_after);
     };
     return key(a) < key(b);
   });
@@ -362,10 +360,12 @@ void SpanEvidence::FillTraces(Context& context, std::uint32_t onset, const Bound
     context.traces.push_back(std::move(failing));
   }
   std::ranges::sort(context.traces, [](const FailingTrace& a, const FailingTrace& b) {
-    return std::tuple(-static_cast<double>(a.like_it), std::cref(a.service),
-                      std::cref(a.operation), std::cref(a.exception), std::cref(a.location)) <
-           std::tuple(-static_cast<double>(b.like_it), std::cref(b.service),
-                      std::cref(b.operation), std::cref(b.exception), std::cref(b.location));
+    return std::tuple(-static_cast<double>(a.like_it), std::string_view(a.service),
+                      std::string_view(a.operation), std::string_view(a.exception),
+                      std::string_view(a.location)) <
+           std::tuple(-static_cast<double>(b.like_it), std::string_view(b.service),
+                      std::string_view(b.operation), std::string_view(b.exception),
+                      std::string_view(b.location));
   });
   context.left_out["traces"] = KeepFirst(context.traces, bounds.items);
 }

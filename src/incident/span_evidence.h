@@ -48,9 +48,7 @@ class SpanEvidence {
 
   void GroupRows();
   void TallyFlows();
-  void TallyGroup(Group& group, bool gap) const;
-  double GapMs(std::uint32_t row) const;
-  double ValueMs(std::uint32_t row, bool gap) const;
+  void TallyGroup(Group& group) const;
   std::int64_t OnsetOf(const std::vector<Tally>& bins, std::uint32_t onset) const;
   void FillOperations(Context& context, std::uint32_t onset, const Bounds& bounds) const;
   void FillEdges(Context& context, std::uint32_t onset, const Bounds& bounds) const;

@@ -61,6 +61,9 @@ class SpanTable {
 
   const std::vector<Row>& rows() const { return rows_; }
   const std::vector<Operation>& operations() const { return operations_; }
+  const std::string& OperationName(std::uint32_t operation) const {
+    return names_.Name(operations_[operation].name);
+  }
   const std::vector<FailureNote>& failures() const { return failures_; }
   // Rows of the children, by start.
   std::span<const std::uint32_t> ChildrenOf(const Row& row) const {
@@ -86,7 +89,7 @@ class SpanTable {
   std::unordered_map<std::uint64_t, std::uint32_t> operation_numbers_;  // service << 32 | name
   std::vector<FailureNote> failures_;
   std::vector<std::pair<std::uint32_t, std::string>> named_peers_;  // row, as its span names it
-  std::vector<std::uint32_t> slots_;                            // open addressing over span ids
+  std::vector<std::uint32_t> slots_;                                // open addressing over span ids
   std::vector<std::uint32_t> children_;
   std::vector<double> self_ms_;
 };
