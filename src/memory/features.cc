@@ -18,7 +18,7 @@ using incident::Context;
 
 // How much a family says at its strongest. Statements of programs, exceptions and what Kubernetes
 // reports name a fault; operations mostly show who suffers from it.
-constexpr std::array<double, kFamilies> kFamilyStrength = {1.0, 0.7, 0.9, 1.0, 1.0, 1.0, 0.8};
+constexpr std::array<double, kFamilies> kFamilyStrength = {1.0, 0.7, 0.9, 0.9, 1.0, 1.0, 1.0, 0.8};
 // By place instead of by name.
 constexpr double kPlaceShare = 0.35;
 // Of what follows from a service below.
@@ -213,6 +213,10 @@ void AddSeries(const Context& context, const Places& places, Collector* out) {
                          shift.signal == kTraffic || shift.signal == kOther;
     if (spreads) weight *= places.Cause(shift.service, weight);
     out->Add(Family::kSeries, fmt::format("{} {} {}", shift.service, signal, direction), weight);
+    if (!shift.caller.empty())
+      out->Add(Family::kSeries,
+               fmt::format("{} > {} {} {}", shift.caller, shift.service, signal, direction),
+               0.6 * weight);
     out->Add(Family::kSeries, fmt::format("{} {} {}", shift.service, shift.metric, direction),
              0.5 * weight);
     out->Add(Family::kSeries, fmt::format("{}: {} {}", places.Of(shift.service), signal, direction),
@@ -257,6 +261,22 @@ void AddEdges(const Context& context, const Places& places, Collector* out) {
     out->Add(Family::kEdges, fmt::format("> {} {}", shift.callee, what), 0.7 * weight);
     out->Add(Family::kEdges, fmt::format("{} > {}", shift.caller, what), 0.4 * weight);
     out->Add(Family::kEdges, fmt::format("> {} {}", places.Of(shift.callee), what),
+             kPlaceShare * weight);
+  }
+}
+
+void AddFlows(const Context& context, const Places& places, Collector* out) {
+  for (const auto& shift : context.flows) {
+    const double weight = Strength(shift.score);
+    const char* what = shift.ends_after ? "ends after" : "runs";
+    const char* direction = Direction(shift.share_before, shift.share_during);
+    // A step by its name alone: it may hold ids of things where nobody named it well.
+    const std::string step = JoinWords(EvidenceWords(shift.step, kMostWords), 60);
+    out->Add(Family::kFlows,
+             fmt::format("{} {} {} {} {}", shift.service, what, shift.callee, step, direction),
+             weight);
+    out->Add(Family::kFlows, fmt::format("{} {} {}", shift.service, what, direction), 0.6 * weight);
+    out->Add(Family::kFlows, fmt::format("{} {} {}", places.Of(shift.service), what, direction),
              kPlaceShare * weight);
   }
 }
@@ -340,6 +360,7 @@ std::vector<Feature> FeaturesOf(const Context& context) {
   AddSeries(context, places, &collector);
   AddOperations(context, places, &collector);
   AddEdges(context, places, &collector);
+  AddFlows(context, places, &collector);
   AddLogs(context, places, &collector);
   AddTraces(context, places, &collector);
   AddFactsAndChanges(context, places, &collector);

@@ -17,7 +17,7 @@ using base::ErrorKind;
 using base::Fail;
 
 constexpr std::array<std::string_view, kFamilies> kFamilyNames = {
-    "series", "operations", "edges", "logs", "traces", "facts", "changes"};
+    "series", "operations", "edges", "flows", "logs", "traces", "facts", "changes"};
 
 // Places of the vector that one feature touches. More than one, so that two features which meet at
 // one place still differ at the others.

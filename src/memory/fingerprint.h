@@ -44,12 +44,13 @@ enum class Family : std::uint8_t {
   kSeries,
   kOperations,
   kEdges,
+  kFlows,
   kLogs,
   kTraces,
   kFacts,
   kChanges,
 };
-inline constexpr std::size_t kFamilies = 7;
+inline constexpr std::size_t kFamilies = 8;
 
 // "series", "operations", ... and back (kFamilies for what is none).
 std::string_view ToString(Family family);

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <map>
+#include <tuple>
 
 namespace enclave::memory {
 
@@ -37,7 +38,9 @@ std::vector<Reason> ReasonsFor(const Fingerprint& a, const Fingerprint& b) {
     }
     reasons.push_back(std::move(reason));
   }
-  std::ranges::stable_sort(reasons, std::ranges::greater{}, &Reason::share);
+  std::ranges::sort(reasons, [](const Reason& x, const Reason& y) {
+    return x.share != y.share ? x.share > y.share : x.family < y.family;
+  });
   return reasons;
 }
 
@@ -81,7 +84,10 @@ std::vector<Prior> PriorOf(std::span<const Recalled> recalled) {
                       .log_odds = log_odds,
                       .memories = std::move(said.memories)});
   }
-  std::ranges::stable_sort(priors, std::ranges::greater{}, &Prior::log_odds);
+  std::ranges::sort(priors, [](const Prior& a, const Prior& b) {
+    if (a.log_odds != b.log_odds) return a.log_odds > b.log_odds;
+    return std::tie(a.service, a.kind) < std::tie(b.service, b.kind);
+  });
   return priors;
 }
 
