@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "memory/evidence_words.h"
-#include "memory/fingerprint.h"
 
 namespace enclave::memory {
 namespace {

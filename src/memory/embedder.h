@@ -9,6 +9,8 @@
 
 #include "base/random.h"
 #include "base/retry.h"
+#include "incident/context.h"
+#include "memory/fingerprint.h"
 #include "memory/retrying_client.h"
 #include "net/event_loop.h"
 

@@ -1,9 +1,12 @@
 // From evidence to features: what fingerprint.h promises about days, places and consequences.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <set>
+#include <span>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 
 #include <fmt/format.h>
@@ -374,7 +377,7 @@ std::string EvidenceText(const Context& context) {
   const auto add = [&](const std::string& sentence) {
     if (text.size() + sentence.size() + 1 <= kMostBytes) text += sentence + "\n";
   };
-  const auto first = [](const auto& items) {
+  const auto first = [&](const auto& items) {
     return std::span(items).first(std::min(items.size(), kMostItems));
   };
   for (const auto& fact : first(context.facts))

@@ -49,7 +49,7 @@ TEST(FingerprintTest, TheSameFaultOnAnotherDayIsNearAndOthersAreFar) {
 TEST(FingerprintTest, TwinsAreFoundWhenOneIsLeftOut) {
   std::vector<std::pair<Fingerprint, std::string>> labelled;
   for (const Fault& fault : AllFaults())
-    for (const std::uint64_t day : {1, 2, 3})
+    for (const std::uint64_t day : {1U, 2U, 3U})
       labelled.emplace_back(FingerprintOf(ContextOf(fault, day * 17)),
                             fault.service + "/" + fault.kind);
   labelled.emplace_back(FingerprintOf(ContextOf({"ads", "cpu"}, 5)), "ads/cpu");

@@ -49,7 +49,7 @@ class MemoryTest : public ::testing::Test {
 
 TEST_F(MemoryTest, RecallsWhatLookedAlikeWithReasonsAndOutcomes) {
   const auto memory = Open();
-  for (const std::uint64_t day : {10, 20, 30})
+  for (const std::uint64_t day : {10U, 20U, 30U})
     for (const Fault& fault : {Fault{"cart", "cpu"}, Fault{"cart", "code error"},
                                Fault{"payment", "cpu"}, Fault{"payment", "crash"}})
       ASSERT_TRUE(memory->Record(IncidentOf(fault, day)));
@@ -243,7 +243,7 @@ std::string Winner(const std::map<std::string, double>& evidence,
 
 TEST_F(MemoryTest, MemoriesTipABalanceByTheirReliability) {
   const auto memory = Open();
-  for (const std::uint64_t day : {95, 97, 99}) {
+  for (const std::uint64_t day : {95U, 97U, 99U}) {
     ASSERT_TRUE(memory->Record(IncidentOf({"cart", "cpu"}, day)));
     ASSERT_TRUE(
         memory->Say(fmt::format("cart-cpu-{}", day), Confirmed("cart", "cpu", 99 * kDayNs)));
@@ -259,7 +259,7 @@ TEST_F(MemoryTest, MemoriesTipABalanceByTheirReliability) {
   EXPECT_EQ(Winner({{"cart", 1.0}, {"payment", 3.0}}, priors), "payment");
 
   // What was refuted speaks against.
-  for (const std::uint64_t day : {95, 97, 99}) {
+  for (const std::uint64_t day : {95U, 97U, 99U}) {
     Outcome refuted = Confirmed("cart", "cpu", 100 * kDayNs);
     refuted.good = false;
     refuted.said_by = "bob";

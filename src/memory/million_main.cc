@@ -43,11 +43,10 @@ Fingerprint MadeUp(base::Random& random) {
   std::vector<Feature> features;
   const auto add = [&](std::string key, double weight) {
     if (std::ranges::find(features, key, &Feature::key) != features.end()) return;
-    features.push_back({.family = static_cast<Family>(random.Below(2)),
+    const auto family = static_cast<Family>(key.size() % kFamilies);
+    features.push_back({.family = family,
                         .key = std::move(key),
                         .weight = static_cast<float>(weight * (0.5 + random.Unit()))});
-    // The family is part of what is hashed, and no matter of chance.
-    features.back().family = static_cast<Family>(features.back().key.size() % kFamilies);
   };
   for (std::uint64_t i = 0; i < 6; ++i)
     if (random.Below(8) != 0) add(fmt::format("service {} kind {} sign {}", service, kind, i), 1);

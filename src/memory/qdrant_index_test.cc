@@ -94,8 +94,9 @@ class FakeQdrant {
     if (rest == "/points/count") return Ok({{"count", points_.size()}});
     if (rest == "/points/scroll") return Scroll(body);
     if (rest == "/points/query" && knows_query)
-      return Ok({{"points", Nearest(body.at("query"), body.at("limit"))}});
-    if (rest == "/points/search") return Ok(Nearest(body.at("vector"), body.at("limit")));
+      return Ok({{"points", Nearest(body.at("query"), body.at("limit").get<std::size_t>())}});
+    if (rest == "/points/search")
+      return Ok(Nearest(body.at("vector"), body.at("limit").get<std::size_t>()));
     return {.status = 404, .body = ""};
   }
 
@@ -103,7 +104,7 @@ class FakeQdrant {
     if (method == "PUT") {
       if (size_ != 0)
         return Error(409, "Wrong input: Collection `enclave-incidents` already exists!");
-      size_ = body.at("vectors").at("size");
+      size_ = body.at("vectors").at("size").get<std::size_t>();
       return Ok(true);
     }
     if (method == "DELETE") {
@@ -133,7 +134,7 @@ class FakeQdrant {
     json page = json::array();
     json next = nullptr;
     // Smaller pages than asked for, so that there are several.
-    const std::size_t limit = std::min<std::size_t>(body.at("limit"), 7);
+    const std::size_t limit = std::min<std::size_t>(body.at("limit").get<std::size_t>(), 7);
     for (auto at = points_.lower_bound(body.value("offset", std::uint64_t{0})); at != points_.end();
          ++at) {
       if (page.size() == limit) {
