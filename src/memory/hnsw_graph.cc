@@ -45,8 +45,13 @@ float Distance(const void* a, const void* b, const void* dimensions) {
 
 class CosineSpace final : public hnswlib::SpaceInterface<float> {
  public:
-  explicit CosineSpace(std::size_t dimensions) : dimensions_(dimensions) {}
-  std::size_t get_data_size() override { return dimensions_ * sizeof(std::int16_t); }
+  // The library lays a vector behind the links of the lowest level (a count and two lists) and the
+  // code behind the vector: padded so that the code, and the next element, lie on 8 bytes.
+  CosineSpace(std::size_t dimensions, std::size_t links) : dimensions_(dimensions) {
+    const std::size_t before = (2 * links + 1) * sizeof(hnswlib::tableint);
+    bytes_ = (before + dimensions * sizeof(std::int16_t) + 7) / 8 * 8 - before;
+  }
+  std::size_t get_data_size() override { return bytes_; }
   // A loop of known length is unrolled.
   hnswlib::DISTFUNC<float> get_dist_func() override {
     switch (dimensions_) {
@@ -62,6 +67,7 @@ class CosineSpace final : public hnswlib::SpaceInterface<float> {
 
  private:
   std::size_t dimensions_;
+  std::size_t bytes_ = 0;
 };
 
 // What a stream begins with.
@@ -75,7 +81,8 @@ struct GraphHead {
 class Graph final : public HnswGraph {
  public:
   Graph(const GraphShape& shape, std::size_t room)
-      : space_(shape.dimensions),
+      : dimensions_(shape.dimensions),
+        space_(shape.dimensions, shape.links),
         hnsw_(&space_, std::max(room, kLeastRoom), shape.links, shape.build_candidates) {}
 
   base::Result<> Add(std::span<const Item> items, int threads) override {
@@ -93,13 +100,12 @@ class Graph final : public HnswGraph {
       MakeRoom(fresh.size() - next);
       // The first of all alone: the library's entry point is set without a lock.
       if (hnsw_.cur_element_count == 0 && next < fresh.size()) {
-        hnsw_.addPoint(fresh[next].values, fresh[next].code, -1);
+        AddPoint(fresh[next]);
         ++next;
       }
       constexpr std::size_t kWorthThreads = 4096;
       if (threads < 2 || fresh.size() - next < kWorthThreads) {
-        for (; next < fresh.size(); ++next)
-          hnsw_.addPoint(fresh[next].values, fresh[next].code, -1);
+        for (; next < fresh.size(); ++next) AddPoint(fresh[next]);
         return {};
       }
       return AddInParallel(std::span(fresh).subspan(next), threads);
@@ -202,6 +208,13 @@ class Graph final : public HnswGraph {
                             exception.what()));
   }
 
+  // From a copy with the padding that the library copies along.
+  void AddPoint(const Item& item) {
+    std::vector<std::int16_t> padded(hnsw_.data_size_ / sizeof(std::int16_t));
+    std::copy_n(item.values, dimensions_, padded.begin());
+    hnsw_.addPoint(padded.data(), item.code, -1);
+  }
+
   // Gives places of removed vectors to new ones; how many of `fresh` found one.
   std::size_t ReusePlaces(std::span<const Item> fresh) {
     std::size_t next = 0;
@@ -218,7 +231,7 @@ class Graph final : public HnswGraph {
       hnsw_.label_lookup_.erase(hnsw_.getExternalLabel(place));
       hnsw_.setExternalLabel(place, item.code);
       hnsw_.label_lookup_[item.code] = place;
-      hnsw_.addPoint(item.values, item.code, -1);
+      AddPoint(item);
       ++next;
     }
     return next;
@@ -237,8 +250,7 @@ class Graph final : public HnswGraph {
     std::mutex why_mutex;
     const auto work = [&] {
       try {
-        for (std::size_t i = next++; i < items.size() && !failed; i = next++)
-          hnsw_.addPoint(items[i].values, items[i].code, -1);
+        for (std::size_t i = next++; i < items.size() && !failed; i = next++) AddPoint(items[i]);
       } catch (const std::exception& exception) {
         const std::lock_guard lock(why_mutex);
         failed = true;
@@ -253,6 +265,7 @@ class Graph final : public HnswGraph {
     return {};
   }
 
+  const std::size_t dimensions_;
   CosineSpace space_;
   hnswlib::HierarchicalNSW<float> hnsw_;
   std::vector<tableint> free_;  // places of removed vectors

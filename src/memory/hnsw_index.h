@@ -1,7 +1,7 @@
 // A VectorIndex in this process: a hierarchical navigable small world graph (Malkov and Yashunin,
 // 2016; the library is hnswlib), with vectors in 16-bit integers.
 //
-// In memory: per vector 2 bytes a dimension, 8 a link, 8 for its code; 396 bytes at 128 dimensions
+// In memory: per vector 2 bytes a dimension, 8 a link, 8 for its code; 400 bytes at 128 dimensions
 // and 16 links a side. On disk: one file with a checksum and the ledger's position, read in one
 // pass (docs/formats/memory.md); a file that is damaged, of another ledger or of other parameters
 // counts as none.
