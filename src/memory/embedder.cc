@@ -87,9 +87,9 @@ base::Result<std::vector<float>> OllamaEmbedder::Embed(std::string_view text) {
   return values;
 }
 
-Fingerprint FingerprintFor(const incident::Context& context, std::size_t dimensions,
-                           Embedder* embedder) {
-  Fingerprint fingerprint = FingerprintOf(context);
+Fingerprint FingerprintFor(const incident::Context& context, std::span<const Weighed> weighed,
+                           std::size_t dimensions, Embedder* embedder) {
+  Fingerprint fingerprint = FingerprintOf(context, weighed);
   if (dimensions == kEvidenceDimensions) return fingerprint;
   std::vector<float> embedding;
   if (embedder != nullptr && !fingerprint.empty()) {

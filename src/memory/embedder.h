@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,7 +56,7 @@ base::Result<std::vector<float>> ParseEmbedAnswer(std::string_view body);
 
 // The fingerprint of a context for a memory of `dimensions`: with the text appended where they
 // include it. An embedder that is null or fails leaves zeros there, and a warning in the log.
-Fingerprint FingerprintFor(const incident::Context& context, std::size_t dimensions,
-                           Embedder* embedder);
+Fingerprint FingerprintFor(const incident::Context& context, std::span<const Weighed> weighed,
+                           std::size_t dimensions, Embedder* embedder);
 
 }  // namespace enclave::memory

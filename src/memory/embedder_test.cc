@@ -94,14 +94,15 @@ TEST_F(EmbedderTest, FingerprintsGoOnWithoutIt) {
   const auto context = testing::ContextOf({"cart", "code error"}, 1);
   constexpr std::size_t kBoth = kEvidenceDimensions + kTextDimensions;
   const auto embedder = Make();
-  const Fingerprint with = FingerprintFor(context, kBoth, embedder.get());
+  const Fingerprint with = FingerprintFor(context, {}, kBoth, embedder.get());
   EXPECT_THAT(seen_, HasSubstr("NullReferenceException"));
-  const Fingerprint without = FingerprintFor(context, kBoth, nullptr);
+  const Fingerprint without = FingerprintFor(context, {}, kBoth, nullptr);
   busy_ = 1000;
-  EXPECT_EQ(FingerprintFor(context, kBoth, embedder.get()), without);
+  EXPECT_EQ(FingerprintFor(context, {}, kBoth, embedder.get()), without);
   EXPECT_EQ(with.values.size(), kBoth);
   EXPECT_NEAR(Similarity(with.values, without.values), std::sqrt(0.8), 1e-3);
-  EXPECT_EQ(FingerprintFor(context, kEvidenceDimensions, embedder.get()), FingerprintOf(context));
+  EXPECT_EQ(FingerprintFor(context, {}, kEvidenceDimensions, embedder.get()),
+            FingerprintOf(context));
 }
 
 TEST(EmbedAnswerTest, WhatDoesNotFitIsAnError) {

@@ -26,6 +26,9 @@ constexpr std::array<double, kFamilies> kFamilyStrength = {1.0, 0.7, 0.9, 0.9, 1
 constexpr double kPlaceShare = 0.35;
 // Of what follows from a service below.
 constexpr double kConsequence = 0.35;
+// Of what an engine did not cite, and of what it suspects.
+constexpr double kUncited = 0.05;
+constexpr double kSuspect = 1.0;
 constexpr std::size_t kMostWords = 12;
 
 // Scores are counted in floors of a unit: 1 is barely anything, and past a hundred more says
@@ -169,6 +172,31 @@ class Places {
 // Of several features with one key the strongest stays: fifty pods of a service are one service.
 class Collector {
  public:
+  explicit Collector(std::span<const Weighed> weighed) : any_weighed_(!weighed.empty()) {
+    for (const Weighed& one : weighed)
+      if (one.weight > 0 && std::isfinite(one.weight))
+        by_evidence_[one.evidence].push_back({&one.suspect, one.weight});
+  }
+
+  // How strong an item is, that by itself has the strength `own`: what it says, where that is
+  // known.
+  double StrengthOf(const incident::EvidenceId& id, double own) const {
+    if (!any_weighed_) return own;
+    const auto found = by_evidence_.find(id);
+    if (found == by_evidence_.end()) return kUncited * own;
+    double sum = 0;
+    for (const auto& [suspect, weight] : found->second) sum += weight;
+    return std::log1p(sum);
+  }
+
+  // Adds what an item says of its suspects.
+  void AddSuspects(Family family, const incident::EvidenceId& id, std::string_view what) {
+    const auto found = by_evidence_.find(id);
+    if (found == by_evidence_.end()) return;
+    for (const auto& [suspect, weight] : found->second)
+      Add(family, fmt::format("{}? {}", *suspect, what), kSuspect * std::log1p(weight));
+  }
+
   void Add(Family family, std::string_view key, double weight) {
     if (!(weight > 0) || !std::isfinite(weight)) return;
     double& kept = weights_[static_cast<std::size_t>(family)][OneLine(key, kMostKeyBytes)];
@@ -177,6 +205,15 @@ class Collector {
 
   std::vector<Feature> Take() const {
     std::vector<Feature> features;
+    // Weights in nats are of one currency: families need not be brought to a strength.
+    if (any_weighed_) {
+      for (std::size_t family = 0; family < kFamilies; ++family)
+        for (const auto& [key, weight] : weights_[family])
+          features.push_back({.family = static_cast<Family>(family),
+                              .key = key,
+                              .weight = static_cast<float>(weight)});
+      return Heaviest(std::move(features));
+    }
     for (std::size_t family = 0; family < kFamilies; ++family) {
       double loudest = 0;
       double square = 0;
@@ -192,6 +229,11 @@ class Collector {
                             .key = key,
                             .weight = static_cast<float>(weight * strength / std::sqrt(square))});
     }
+    return Heaviest(std::move(features));
+  }
+
+ private:
+  static std::vector<Feature> Heaviest(std::vector<Feature> features) {
     std::ranges::sort(features, [](const Feature& a, const Feature& b) {
       if (a.weight != b.weight) return a.weight > b.weight;
       return std::tie(a.family, a.key) < std::tie(b.family, b.key);
@@ -201,7 +243,12 @@ class Collector {
     return features;
   }
 
- private:
+  struct Said {
+    const std::string* suspect;
+    double weight;
+  };
+  const bool any_weighed_;
+  std::map<std::string, std::vector<Said>, std::less<>> by_evidence_;
   std::array<std::map<std::string, double>, kFamilies> weights_;
 };
 
@@ -209,12 +256,13 @@ void AddSeries(const Context& context, const Places& places, Collector* out) {
   for (const auto& shift : context.series) {
     const std::string_view signal = SignalName(shift.signal);
     const char* direction = shift.score >= 0 ? "up" : "down";
-    double weight = Strength(shift.score);
+    double weight = out->StrengthOf(shift.id, Strength(shift.score));
     using enum incident::Signal;
     // Resources are a service's own; latency, errors and traffic run through the callers.
     const bool spreads = shift.signal == kLatency || shift.signal == kErrors ||
                          shift.signal == kTraffic || shift.signal == kOther;
     if (spreads) weight *= places.Cause(shift.service, weight);
+    out->AddSuspects(Family::kSeries, shift.id, fmt::format("{} {}", signal, direction));
     out->Add(Family::kSeries, fmt::format("{} {} {}", shift.service, signal, direction), weight);
     if (!shift.caller.empty())
       out->Add(Family::kSeries,
@@ -229,7 +277,7 @@ void AddSeries(const Context& context, const Places& places, Collector* out) {
 
 void AddOperations(const Context& context, const Places& places, Collector* out) {
   for (const auto& shift : context.operations) {
-    double weight = Strength(shift.score);
+    double weight = out->StrengthOf(shift.id, Strength(shift.score));
     const char* what = "slow";
     if (shift.errors_during > shift.errors_before)
       what = "fails";
@@ -238,6 +286,7 @@ void AddOperations(const Context& context, const Places& places, Collector* out)
     else if (shift.self_during.median < shift.self_before.median)
       what = "quick";
     weight *= places.Cause(shift.service, weight);
+    out->AddSuspects(Family::kOperations, shift.id, what);
     out->Add(Family::kOperations, fmt::format("{} {}", shift.service, what), weight);
     out->Add(Family::kOperations, fmt::format("{} {} {}", shift.service, shift.operation, what),
              0.6 * weight);
@@ -248,7 +297,7 @@ void AddOperations(const Context& context, const Places& places, Collector* out)
 
 void AddEdges(const Context& context, const Places& places, Collector* out) {
   for (const auto& shift : context.edges) {
-    const double weight = Strength(shift.score);
+    const double weight = out->StrengthOf(shift.id, Strength(shift.score));
     std::string what;
     if (shift.errors_during > shift.errors_before)
       what = "fails";
@@ -259,6 +308,7 @@ void AddEdges(const Context& context, const Places& places, Collector* out) {
       what = "is called more";
     else
       what = fmt::format("gap {}", Direction(shift.gap_before.median, shift.gap_during.median));
+    out->AddSuspects(Family::kEdges, shift.id, what);
     out->Add(Family::kEdges, fmt::format("{} > {} {}", shift.caller, shift.callee, what), weight);
     // A network fault of a service shows on its edges, whoever is at the other end.
     out->Add(Family::kEdges, fmt::format("> {} {}", shift.callee, what), 0.7 * weight);
@@ -270,9 +320,10 @@ void AddEdges(const Context& context, const Places& places, Collector* out) {
 
 void AddFlows(const Context& context, const Places& places, Collector* out) {
   for (const auto& shift : context.flows) {
-    const double weight = Strength(shift.score);
+    const double weight = out->StrengthOf(shift.id, Strength(shift.score));
     const char* what = shift.ends_after ? "ends after" : "runs";
     const char* direction = Direction(shift.share_before, shift.share_during);
+    out->AddSuspects(Family::kFlows, shift.id, fmt::format("{} {}", what, direction));
     // A step by its name alone: it may hold ids of things where nobody named it well.
     const std::string step = JoinWords(EvidenceWords(shift.step, kMostWords), 60);
     out->Add(Family::kFlows,
@@ -286,17 +337,20 @@ void AddFlows(const Context& context, const Places& places, Collector* out) {
 
 void AddLogs(const Context& context, const Places& places, Collector* out) {
   for (const auto& shift : context.logs) {
-    double weight = Strength(shift.score != 0 ? shift.score
-                                              : static_cast<double>(shift.count_during) -
-                                                    static_cast<double>(shift.count_before));
+    const double moved = shift.score != 0 ? shift.score
+                                          : static_cast<double>(shift.count_during) -
+                                                static_cast<double>(shift.count_before);
+    double weight = out->StrengthOf(shift.id, Strength(moved));
     const bool bad = shift.level.starts_with("ERR") || shift.level.starts_with("FATAL") ||
                      shift.level.starts_with("CRIT") || shift.level.starts_with("SEVERE");
     if (!bad) weight *= 0.8;
     const std::string_view change = ChangeName(shift.change);
     const auto words = EvidenceWords(shift.text, kMostWords);
-    out->Add(Family::kLogs,
-             fmt::format("{} {}: {}", shift.service, change, JoinWords(words, kMostKeyBytes)),
-             weight);
+    out->AddSuspects(Family::kLogs, shift.id, fmt::format("{} {}", change, bad ? "error" : "line"));
+    if (!words.empty())
+      out->Add(Family::kLogs,
+               fmt::format("{} {}: {}", shift.service, change, JoinWords(words, kMostKeyBytes)),
+               weight);
     if (!shift.location.empty())
       out->Add(Family::kLogs, fmt::format("{} {} @{}", shift.service, change, shift.location),
                0.5 * weight);
@@ -316,8 +370,10 @@ void AddTraces(const Context& context, const Places& places, Collector* out) {
   for (const auto& trace : context.traces) {
     const double more =
         trace.like_it > trace.before ? static_cast<double>(trace.like_it - trace.before) : 1.0;
-    const double weight = std::log1p(std::min(more, 100.0)) * (trace.failed ? 1.0 : 0.6);
+    const double weight =
+        out->StrengthOf(trace.id, std::log1p(std::min(more, 100.0)) * (trace.failed ? 1.0 : 0.6));
     const char* what = trace.failed ? "fails" : "slow";
+    out->AddSuspects(Family::kTraces, trace.id, what);
     out->Add(Family::kTraces, fmt::format("{} {}", trace.service, what), weight);
     out->Add(Family::kTraces, fmt::format("{} {} {}", trace.service, trace.operation, what),
              0.6 * weight);
@@ -338,8 +394,10 @@ void AddTraces(const Context& context, const Places& places, Collector* out) {
 
 void AddFactsAndChanges(const Context& context, const Places& places, Collector* out) {
   for (const auto& fact : context.facts) {
-    const double weight = std::log1p(static_cast<double>(std::min<std::uint64_t>(fact.count, 20))) *
-                          (fact.warning ? 1.5 : 0.5);
+    const double weight = out->StrengthOf(
+        fact.id, std::log1p(static_cast<double>(std::min<std::uint64_t>(fact.count, 20))) *
+                     (fact.warning ? 1.5 : 0.5));
+    out->AddSuspects(Family::kFacts, fact.id, fact.reason);
     // Nodes have names that stay; pods have not.
     out->Add(Family::kFacts, fmt::format("{} {} {}", fact.service, fact.kind, fact.reason), weight);
     out->Add(Family::kFacts, fmt::format("{} {}", fact.kind, fact.reason), 0.5 * weight);
@@ -349,17 +407,19 @@ void AddFactsAndChanges(const Context& context, const Places& places, Collector*
   }
   for (const auto& change : context.changes) {
     const std::string_view kind = ChangeName(change.kind);
-    out->Add(Family::kChanges, fmt::format("{} {}", change.service, kind), 2);
+    const double weight = out->StrengthOf(change.id, 2);
+    out->AddSuspects(Family::kChanges, change.id, kind);
+    out->Add(Family::kChanges, fmt::format("{} {}", change.service, kind), weight);
     out->Add(Family::kChanges, fmt::format("{}: {}", places.Of(change.service), kind),
-             2 * kPlaceShare);
+             kPlaceShare * weight);
   }
 }
 
 }  // namespace
 
-std::vector<Feature> FeaturesOf(const Context& context) {
+std::vector<Feature> FeaturesOf(const Context& context, std::span<const Weighed> weighed) {
   const Places places(context);
-  Collector collector;
+  Collector collector(weighed);
   AddSeries(context, places, &collector);
   AddOperations(context, places, &collector);
   AddEdges(context, places, &collector);

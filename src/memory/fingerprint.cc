@@ -74,8 +74,8 @@ Fingerprint FingerprintOf(std::vector<Feature> features) {
   return fingerprint;
 }
 
-Fingerprint FingerprintOf(const incident::Context& context) {
-  return FingerprintOf(FeaturesOf(context));
+Fingerprint FingerprintOf(const incident::Context& context, std::span<const Weighed> weighed) {
+  return FingerprintOf(FeaturesOf(context, weighed));
 }
 
 Fingerprint WithText(Fingerprint fingerprint, std::span<const float> embedding) {

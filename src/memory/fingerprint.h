@@ -34,7 +34,7 @@ namespace enclave::memory {
 
 inline constexpr std::size_t kEvidenceDimensions = 128;
 inline constexpr std::size_t kTextDimensions = 64;  // appended where text embeddings are configured
-inline constexpr std::size_t kMostFeatures = 48;
+inline constexpr std::size_t kMostFeatures = 64;
 inline constexpr std::size_t kMostKeyBytes = 120;
 // Changes whenever the same evidence would give another vector: fingerprints of different versions
 // cannot be compared.
@@ -72,10 +72,23 @@ struct Fingerprint {
   bool operator==(const Fingerprint&) const = default;
 };
 
-// At most kMostFeatures.
-std::vector<Feature> FeaturesOf(const incident::Context& context);
+// What an engine made of one item of evidence: how much it speaks for a fault of `suspect`. Of a
+// diagnosis: for each of the first few hypotheses and each item that it cites, its weight in nats
+// times the hypothesis' confidence.
+struct Weighed {
+  incident::EvidenceId evidence{};
+  std::string suspect{};
+  double weight = 0;
+};
+
+// At most kMostFeatures. Without weights the strength of an item is how far it moved. With them it
+// is what it says, which tells a fault's evidence from the many things that move by chance or in
+// consequence; what was not cited counts a little by its own strength. Evidence is then also a
+// feature of its suspect: "payment? latency up", wherever it was seen.
+std::vector<Feature> FeaturesOf(const incident::Context& context,
+                                std::span<const Weighed> weighed = {});
 Fingerprint FingerprintOf(std::vector<Feature> features);
-Fingerprint FingerprintOf(const incident::Context& context);
+Fingerprint FingerprintOf(const incident::Context& context, std::span<const Weighed> weighed = {});
 
 // `embedding` (of any length) is projected to kTextDimensions and appended with a fifth of the
 // squared length; without one (empty) zeros are appended, so that fingerprints with and without a
