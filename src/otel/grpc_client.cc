@@ -41,6 +41,10 @@ class ClientSpanInterceptor final : public grpc::experimental::Interceptor {
         {"rpc.system", "grpc"}, {"rpc.service", name.service}, {"rpc.method", name.method}};
     SpanOptions options{.kind = SpanKind::kClient, .attributes = attributes_};
     options.attributes.insert(options.attributes.end(), server.begin(), server.end());
+    if (const std::source_location* site = ScopedCallSite::Current()) {
+      const Attributes& code = CodeAttributes(*site);
+      options.attributes.insert(options.attributes.end(), code.begin(), code.end());
+    }
     span_ = telemetry.tracer().StartSpan(name.whole, std::move(options));
   }
 

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <set>
+#include <source_location>
 
 #include "lab/boutique/recommender.h"
 
@@ -41,11 +42,14 @@ class CategoryRecommender final : public Recommender {
     std::uint64_t lot;
   };
 
-  base::Result<std::set<std::string>> CategoriesOf(const std::string& id) {
+  // `where`: who asks, for the trace.
+  base::Result<std::set<std::string>> CategoriesOf(
+      const std::string& id, std::source_location where = std::source_location::current()) {
     hipstershop::GetProductRequest request;
     request.set_id(id);
     ASSIGN_OR_RETURN(const Product product,
-                     catalog_.Call(&hipstershop::ProductCatalogService::Stub::GetProduct, request));
+                     catalog_.Call(&hipstershop::ProductCatalogService::Stub::GetProduct, request,
+                                   std::nullopt, where));
     return std::set<std::string>(product.categories().begin(), product.categories().end());
   }
 
