@@ -320,10 +320,10 @@ TEST_F(CheckoutTest, CallsAndInternalSpansNameTheirLine) {
     if (span.span.name() == "hipstershop.ProductCatalogService/GetProduct")
       ++callers[fmt::format("{} {}", span.Text("code.filepath"), span.Number("code.lineno"))];
   }
-  // Seven others with two at hand, asked from two lines of the loop.
+  // Seven others with two at hand: the best of 7, 6, 5, 4 and 3, asked from two lines of the loop.
   ASSERT_EQ(callers.size(), 2u) << ::testing::PrintToString(callers);
   for (const auto& [place, calls] : callers) {
-    EXPECT_EQ(calls, 7 * 2) << place;
+    EXPECT_EQ(calls, (7 + 6 + 5 + 4 + 3) * 2) << place;
     EXPECT_THAT(place, HasSubstr("src/lab/boutique/recommender_v2.cc"));
   }
 }
