@@ -10,8 +10,9 @@
 // the line of the program that made it, as code.*: a loop of calls is told from many callers.
 //
 // Retries: calls named idempotent are sent again, at most three times with back-off, when the
-// server answers UNAVAILABLE; gRPC itself sends those again that never left. A dead connection is
-// noticed by keepalive, and a server that came back within about a second.
+// server answers UNAVAILABLE, or drops the call because it ends (CANCELLED); gRPC itself sends
+// those again that never left. A dead connection is noticed by keepalive, and a server that came
+// back within about a second.
 //
 // Thread safety: any thread. Ownership: the Telemetry outlives the client.
 #pragma once
