@@ -241,6 +241,30 @@ TEST_F(LogqlTest, LinesThatCannotBeReadFailMetricQueriesUnlessLeftOut) {
               ElementsAre("{} 1"));
 }
 
+TEST_F(LogqlTest, RegexpAndPatternFindLabels) {
+  ListSource source;
+  source.Add({{"app", "a"}}, 1, R"(10.0.0.1 - - "GET /cart HTTP/1.1" 200 17)");
+  source.Add({{"app", "a"}}, 2, "another line");
+  const auto labels = [&](const std::string& stages) {
+    const auto result = Engine(source).QueryRange("{app=\"a\"} " + stages, 0, 10 * kSecond, kSecond,
+                                                  10, Direction::kForward);
+    EXPECT_TRUE(result) << result.error().message();
+    std::vector<std::string> all;
+    if (result)
+      for (const Stream& stream : std::get<Streams>(*result))
+        all.push_back(stream.labels.ToString());
+    return all;
+  };
+  EXPECT_THAT(labels(R"(| regexp `"(?P<method>\w+) (?P<path>\S+)` | method="GET")"),
+              ElementsAre(R"({app="a", method="GET", path="/cart"})"));
+  EXPECT_THAT(labels(R"(| pattern `<ip> - - "<method> <path> <_>" <status> <_>` | status >= 200)"),
+              ElementsAre(R"({app="a", ip="10.0.0.1", method="GET", path="/cart", status="200"})"));
+  // What a line does not have ends it; the capture before takes the rest.
+  EXPECT_THAT(labels(R"(|= "another" | pattern `<first> <rest>: <more>`)"),
+              ElementsAre(R"({app="a", first="another", rest="line"})"));
+  EXPECT_THAT(labels(R"(|= "another" | pattern `begins <rest>`)"), ElementsAre(R"({app="a"})"));
+}
+
 TEST_F(LogqlTest, WhatAQueryReadsIsBounded) {
   ListSource source;
   for (int i = 0; i < 1000; ++i) source.Add({{"app", "a"}}, i, "a line like others");
@@ -321,8 +345,11 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{R"({a="b"} |> "x")", "the pattern filter |> is not supported"},
         Refused{R"({a="b"} |= ip("1.2.3.4"))", "ip(...) is not supported"},
         Refused{R"({a="b"} | addr=ip("1.2.3.4"))", "ip(...) is not supported"},
-        Refused{R"({a="b"} | regexp "x")", "the stage regexp is not supported"},
-        Refused{R"({a="b"} | pattern "x")", "the stage pattern is not supported"},
+        Refused{R"({a="b"} | regexp "x")", "no named group"},
+        Refused{R"({a="b"} | regexp "(?P<x>")", "not valid"},
+        Refused{R"({a="b"} | pattern "x <_>")", "no named capture"},
+        Refused{R"({a="b"} | pattern "<x><y>")", "side by side"},
+        Refused{R"({a="b"} | pattern)", "a text in quotes"},
         Refused{R"({a="b"} | line_format "x")", "the stage line_format is not supported"},
         Refused{R"({a="b"} | label_format a=b)", "the stage label_format is not supported"},
         Refused{R"({a="b"} | unpack)", "the stage unpack is not supported"},
