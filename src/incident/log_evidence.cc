@@ -1,0 +1,195 @@
+#include "incident/log_evidence.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+
+namespace enclave::incident {
+namespace {
+
+using telemetry::templates::Level;
+using telemetry::templates::LevelOf;
+using telemetry::templates::LineHead;
+using telemetry::templates::SplitHead;
+
+constexpr double kLeastScore = 3;
+constexpr std::size_t kLongestExample = 500;
+constexpr std::size_t kMostWords = 24;
+
+bool IsDigit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+// The words of a message that hold no digit, the others as *: a coarse template, good enough to
+// tell statements of one program apart.
+std::string Mask(std::string_view message) {
+  std::string masked;
+  std::size_t words = 0;
+  std::size_t at = 0;
+  while (at < message.size() && words < kMostWords) {
+    while (at < message.size() && message[at] == ' ') ++at;
+    std::size_t end = at;
+    bool has_digit = false;
+    while (end < message.size() && message[end] != ' ') has_digit |= IsDigit(message[end++]);
+    if (end == at) break;
+    if (!masked.empty()) masked += ' ';
+    if (has_digit)
+      masked += '*';
+    else
+      masked += message.substr(at, end - at);
+    at = end;
+    ++words;
+  }
+  return masked;
+}
+
+// A place has a line number; a logger's name alone is none.
+bool IsPlace(std::string_view location) {
+  const std::size_t at = location.find_last_of("#:");
+  return at != std::string_view::npos && at + 1 < location.size() && IsDigit(location[at + 1]);
+}
+
+std::string_view LevelText(Level level) {
+  switch (level) {
+    case Level::kUnknown:
+      return "";
+    case Level::kDebug:
+      return "DEBUG";
+    case Level::kInfo:
+      return "INFO";
+    case Level::kWarn:
+      return "WARN";
+    case Level::kError:
+      return "ERROR";
+  }
+  return "";
+}
+
+}  // namespace
+
+LogEvidence::LogEvidence(const SpanTable& table, Interner& services, const Timeline& timeline)
+    : table_(table), services_(services), timeline_(timeline) {}
+
+void LogEvidence::Add(std::uint32_t service, const telemetry::LogRecord& record,
+                      std::uint32_t bin) {
+  if (lines_.size() <= service)
+    lines_.resize(service + 1, std::vector<std::uint32_t>(timeline_.bins()));
+  lines_[service][bin]++;
+  std::uint32_t operation = kNone;
+  std::uint64_t span = 0;
+  if (record.trace_id && record.span_id) {
+    const std::uint32_t row = table_.Find(*record.trace_id, *record.span_id);
+    if (row != SpanTable::kNone) {
+      operation = table_.rows()[row].operation;
+      bin = table_.rows()[row].bin;
+      span = record.span_id->value();
+    }
+  }
+  const LineHead head = SplitHead(record.line);
+  const bool is_place = IsPlace(head.location);
+  const std::uint32_t text =
+      is_place ? texts_.Intern(head.location)
+               : texts_.Intern(std::string(head.location) + ' ' + Mask(head.message));
+  Level level = LevelOf(head.level);
+  if (level == Level::kUnknown) level = LevelOf(record.metadata.Get("level"));
+  const std::uint64_t hash = ((static_cast<std::uint64_t>(service) << 40) ^
+                              (static_cast<std::uint64_t>(operation) << 20) ^ text) *
+                                 0x9e3779b97f4a7c15ULL +
+                             static_cast<std::uint64_t>(level);
+  std::vector<std::uint32_t>& same = numbers_[hash];
+  std::uint32_t number = kNone;
+  for (const std::uint32_t candidate : same) {
+    const Statement& statement = statements_[candidate];
+    if (statement.service == service && statement.operation == operation &&
+        statement.text == text && statement.level == level)
+      number = candidate;
+  }
+  if (number == kNone) {
+    if (statements_.size() >= kMostStatements) {
+      ++dropped_;
+      return;
+    }
+    number = static_cast<std::uint32_t>(statements_.size());
+    same.push_back(number);
+    statements_.push_back({.service = service,
+                           .operation = operation,
+                           .text = text,
+                           .level = level,
+                           .is_place = is_place,
+                           .taken = std::vector<Tally>(timeline_.bins())});
+  }
+  Statement& statement = statements_[number];
+  if (span != 0 && statement.last_span == span) return;
+  statement.last_span = span;
+  statement.taken[bin].taken++;
+  if (statement.example.empty() || bin >= timeline_.first_onset()) {
+    if (statement.example.empty() || !statement.example_trace) {
+      statement.example = std::string(std::string_view(record.line).substr(0, kLongestExample));
+      statement.example_trace = record.trace_id;
+    }
+  }
+}
+
+void LogEvidence::Finish(const SpanEvidence& spans) {
+  for (Statement& statement : statements_)
+    for (std::uint32_t bin = 0; bin < timeline_.bins(); ++bin) {
+      Tally& tally = statement.taken[bin];
+      tally.chances = statement.operation == kNone ? lines_[statement.service][bin]
+                                                   : spans.Runs(statement.operation)[bin];
+      tally.taken = std::min(tally.taken, tally.chances);
+    }
+}
+
+void LogEvidence::Vote(OnsetVote& votes) const {
+  for (const Statement& statement : statements_) votes.Add(statement.taken);
+}
+
+void LogEvidence::Fill(Context& context, std::uint32_t onset, const Bounds& bounds) const {
+  for (const Statement& statement : statements_) {
+    const Share share = Compare(statement.taken, onset);
+    if (std::abs(share.score) < kLeastScore) continue;
+    LogShift shift{.service = services_.Name(statement.service),
+                   .level = std::string(LevelText(statement.level)),
+                   .example = statement.example,
+                   .count_before = share.before.taken,
+                   .count_during = share.during.taken,
+                   .runs_before = share.before.chances,
+                   .runs_during = share.during.chances,
+                   .score = share.score,
+                   .onset_ns = timeline_.StartOf(onset),
+                   .example_trace = statement.example_trace};
+    (statement.is_place ? shift.location : shift.text) = texts_.Name(statement.text);
+    if (statement.operation != kNone) shift.operation = table_.OperationName(statement.operation);
+    const bool rises = share.score > 0;
+    if (rises)
+      shift.change = share.before.taken == 0 ? LogChange::kNew : LogChange::kBursting;
+    else
+      shift.change = share.during.taken == 0 ? LogChange::kVanished : LogChange::kDwindling;
+    if (rises)
+      for (std::uint32_t bin = onset; bin < timeline_.bins(); ++bin)
+        if (statement.taken[bin].taken > 0) {
+          shift.onset_ns = timeline_.StartOf(bin);
+          break;
+        }
+    context.logs.push_back(std::move(shift));
+  }
+  std::ranges::sort(context.logs, [](const LogShift& a, const LogShift& b) {
+    const auto key = [](const LogShift& shift) {
+      return std::tuple(-std::abs(shift.score), std::string_view(shift.service),
+                        std::string_view(shift.location), std::string_view(shift.text),
+                        std::string_view(shift.operation), std::string_view(shift.level));
+    };
+    return key(a) < key(b);
+  });
+  const std::size_t most = bounds.items * 2;
+  const std::size_t over = context.logs.size() > most ? context.logs.size() - most : 0;
+  context.logs.resize(context.logs.size() - over);
+  context.left_out["logs"] = over + dropped_;
+  for (ServiceFacts& facts : context.services)
+    for (std::uint32_t service = 0; service < lines_.size(); ++service)
+      if (services_.Name(service) == facts.name)
+        for (std::uint32_t bin = 0; bin < timeline_.bins(); ++bin)
+          (bin < onset ? facts.lines_before : facts.lines_during) += lines_[service][bin];
+}
+
+}  // namespace enclave::incident
