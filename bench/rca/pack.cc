@@ -113,6 +113,7 @@ base::Result<Pack> ParsePack(std::string_view json, const std::string& directory
     std::vector<std::string> candidates = Texts(cases[i], "candidates");
     pack.candidates[entry->id] =
         candidates.empty() ? Texts(root, "candidates") : std::move(candidates);
+    pack.labels_are_symptoms = pack.labels_are_symptoms || !entry->alert_name.empty();
     pack.cases.push_back(*std::move(entry));
   }
   return pack;

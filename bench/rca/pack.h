@@ -45,6 +45,8 @@ struct Pack {
   std::string name{};  // the dataset's
   std::string directory{};
   std::vector<CaseEntry> cases{};
+  // Whether the labels name what was seen (latency, availability), not what was wrong.
+  bool labels_are_symptoms = false;
   std::map<std::string, Truth> truths{};                         // by case
   std::map<std::string, std::vector<std::string>> candidates{};  // by case, for chance levels
 };
