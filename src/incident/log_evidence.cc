@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <tuple>
 
 namespace enclave::incident {
@@ -75,11 +76,13 @@ void LogEvidence::Add(std::uint32_t service, const telemetry::LogRecord& record,
   if (lines_.size() <= service)
     lines_.resize(service + 1, std::vector<std::uint32_t>(timeline_.bins()));
   lines_[service][bin]++;
+  std::uint32_t context = kNone;
   std::uint32_t operation = kNone;
   std::uint64_t span = 0;
   if (record.trace_id && record.span_id) {
     const std::uint32_t row = table_.Find(*record.trace_id, *record.span_id);
     if (row != SpanTable::kNone) {
+      context = table_.rows()[row].context;
       operation = table_.rows()[row].operation;
       bin = table_.rows()[row].bin;
       span = record.span_id->value();
@@ -93,14 +96,14 @@ void LogEvidence::Add(std::uint32_t service, const telemetry::LogRecord& record,
   Level level = LevelOf(head.level);
   if (level == Level::kUnknown) level = LevelOf(record.metadata.Get("level"));
   const std::uint64_t hash = ((static_cast<std::uint64_t>(service) << 40) ^
-                              (static_cast<std::uint64_t>(operation) << 20) ^ text) *
+                              (static_cast<std::uint64_t>(context) << 20) ^ text) *
                                  0x9e3779b97f4a7c15ULL +
                              static_cast<std::uint64_t>(level);
   std::vector<std::uint32_t>& same = numbers_[hash];
   std::uint32_t number = kNone;
   for (const std::uint32_t candidate : same) {
     const Statement& statement = statements_[candidate];
-    if (statement.service == service && statement.operation == operation &&
+    if (statement.service == service && statement.context == context &&
         statement.text == text && statement.level == level)
       number = candidate;
   }
@@ -112,6 +115,7 @@ void LogEvidence::Add(std::uint32_t service, const telemetry::LogRecord& record,
     number = static_cast<std::uint32_t>(statements_.size());
     same.push_back(number);
     statements_.push_back({.service = service,
+                           .context = context,
                            .operation = operation,
                            .text = text,
                            .level = level,
@@ -134,8 +138,8 @@ void LogEvidence::Finish(const SpanEvidence& spans) {
   for (Statement& statement : statements_)
     for (std::uint32_t bin = 0; bin < timeline_.bins(); ++bin) {
       Tally& tally = statement.taken[bin];
-      tally.chances = statement.operation == kNone ? lines_[statement.service][bin]
-                                                   : spans.Runs(statement.operation)[bin];
+      tally.chances = statement.context == kNone ? lines_[statement.service][bin]
+                                                 : spans.Runs(statement.context)[bin];
       tally.taken = std::min(tally.taken, tally.chances);
     }
 }
@@ -145,32 +149,42 @@ void LogEvidence::Vote(OnsetVote& votes) const {
 }
 
 void LogEvidence::Fill(Context& context, std::uint32_t onset, const Bounds& bounds) const {
+  using Key = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, Level, bool>;
+  struct Sum {
+    Share share{};
+    const Statement* example = nullptr;
+    std::uint32_t first = kNone;  // bin from the onset on
+  };
+  std::map<Key, Sum> sums;
   for (const Statement& statement : statements_) {
-    const Share share = Compare(statement.taken, onset);
+    Sum& sum = sums[{statement.service, statement.operation, statement.text, statement.level,
+                     statement.is_place}];
+    sum.share += Compare(statement.taken, onset);
+    if (sum.example == nullptr || !sum.example->example_trace) sum.example = &statement;
+    for (std::uint32_t bin = onset; bin < timeline_.bins() && bin < sum.first; ++bin)
+      if (statement.taken[bin].taken > 0) sum.first = bin;
+  }
+  for (const auto& [key, sum] : sums) {
+    const auto& [service, operation, text, level, is_place] = key;
+    const Share& share = sum.share;
     if (std::abs(share.score) < kLeastScore) continue;
-    LogShift shift{.service = services_.Name(statement.service),
-                   .level = std::string(LevelText(statement.level)),
-                   .example = statement.example,
+    const bool rises = share.score > 0;
+    LogShift shift{.service = services_.Name(service),
+                   .level = std::string(LevelText(level)),
+                   .example = sum.example->example,
                    .count_before = share.before.taken,
                    .count_during = share.during.taken,
                    .runs_before = share.before.chances,
                    .runs_during = share.during.chances,
                    .score = share.score,
-                   .onset_ns = timeline_.StartOf(onset),
-                   .example_trace = statement.example_trace};
-    (statement.is_place ? shift.location : shift.text) = texts_.Name(statement.text);
-    if (statement.operation != kNone) shift.operation = table_.OperationName(statement.operation);
-    const bool rises = share.score > 0;
+                   .onset_ns = timeline_.StartOf(rises && sum.first != kNone ? sum.first : onset),
+                   .example_trace = sum.example->example_trace};
+    (is_place ? shift.location : shift.text) = texts_.Name(text);
+    if (operation != kNone) shift.operation = table_.OperationName(operation);
     if (rises)
       shift.change = share.before.taken == 0 ? LogChange::kNew : LogChange::kBursting;
     else
       shift.change = share.during.taken == 0 ? LogChange::kVanished : LogChange::kDwindling;
-    if (rises)
-      for (std::uint32_t bin = onset; bin < timeline_.bins(); ++bin)
-        if (statement.taken[bin].taken > 0) {
-          shift.onset_ns = timeline_.StartOf(bin);
-          break;
-        }
     context.logs.push_back(std::move(shift));
   }
   std::ranges::sort(context.logs, [](const LogShift& a, const LogShift& b) {

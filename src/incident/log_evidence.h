@@ -34,7 +34,8 @@ class LogEvidence {
 
   struct Statement {
     std::uint32_t service = 0;
-    std::uint32_t operation = kNone;  // of the spans that write it
+    std::uint32_t context = kNone;    // of the spans that write it
+    std::uint32_t operation = kNone;  // theirs
     std::uint32_t text = 0;           // location or template
     telemetry::templates::Level level = telemetry::templates::Level::kUnknown;
     bool is_place = false;

@@ -55,6 +55,16 @@ double SignedLogLikelihoodRatio(Tally before, Tally during) {
   return k1 / n1 >= k0 / n0 ? std::max(ratio, 0.0) : -std::max(ratio, 0.0);
 }
 
+Share& Share::operator+=(const Share& stratum) {
+  if (stratum.before.chances == 0 || stratum.during.chances == 0) return *this;
+  before.taken += stratum.before.taken;
+  before.chances += stratum.before.chances;
+  during.taken += stratum.during.taken;
+  during.chances += stratum.during.chances;
+  score += stratum.score;
+  return *this;
+}
+
 Share Compare(std::span<const Tally> bins, std::uint32_t onset) {
   Share share;
   for (std::uint32_t bin = 0; bin < bins.size(); ++bin) {

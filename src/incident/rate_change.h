@@ -60,6 +60,10 @@ struct Share {
   Tally before{};
   Tally during{};
   double score = 0;  // nats, signed
+
+  // Another stratum of the same: like is compared with like, so that a changed mix of strata is no
+  // change. A stratum that is missing on one side says nothing.
+  Share& operator+=(const Share& stratum);
 };
 
 // Of the bins before `onset` and from it on.

@@ -40,13 +40,14 @@ SpanEvidence::SpanEvidence(const SpanTable& table, const Interner& services, con
     : table_(table), services_(services), names_(names), timeline_(timeline) {
   GroupRows();
   TallyFlows();
-  for (Group& group : operations_) TallyGroup(group);
-  for (Group& group : edges_) TallyGroup(group);
+  for (auto* groups : {&operations_, &edges_})
+    for (Group& group : *groups)
+      for (auto& [context, stratum] : group.strata) TallyStratum(stratum);
 }
 
 void SpanEvidence::GroupRows() {
   const std::uint32_t bins = timeline_.bins();
-  runs_.assign(table_.operations().size() * bins, 0);
+  runs_.assign(std::size_t{table_.contexts()} * bins, 0);
   operations_.resize(table_.operations().size());
   for (std::uint32_t number = 0; number < operations_.size(); ++number) {
     operations_[number].first = table_.operations()[number].service;
@@ -55,26 +56,26 @@ void SpanEvidence::GroupRows() {
   std::unordered_map<std::uint64_t, std::uint32_t> edge_numbers;
   for (std::uint32_t number = 0; number < table_.rows().size(); ++number) {
     const SpanTable::Row& row = table_.rows()[number];
-    runs_[row.operation * bins + row.bin]++;
+    runs_[std::size_t{row.context} * bins + row.bin]++;
     const bool calls_another = row.is_call && row.peer != SpanTable::kNone;
     if (!calls_another) {
-      operations_[row.operation].rows.push_back(number);
+      operations_[row.operation].strata[row.context].rows.push_back(number);
       continue;
     }
     const auto [at, is_new] = edge_numbers.try_emplace(Pair(row.service, row.peer),
                                                        static_cast<std::uint32_t>(edges_.size()));
     if (is_new) edges_.push_back({.first = row.service, .second = row.peer});
-    edges_[at->second].rows.push_back(number);
+    edges_[at->second].strata[row.context].rows.push_back(number);
   }
 }
 
-void SpanEvidence::TallyGroup(Group& group) const {
-  group.slow.resize(timeline_.bins());
-  group.failed.resize(timeline_.bins());
+void SpanEvidence::TallyStratum(Stratum& stratum) const {
+  stratum.slow.resize(timeline_.bins());
+  stratum.failed.resize(timeline_.bins());
   // What is normal: the stretches said to be, what is surely before the onset, else the earliest.
   std::vector<double> normal;
   std::vector<std::pair<std::int64_t, double>> later;
-  for (const std::uint32_t number : group.rows) {
+  for (const std::uint32_t number : stratum.rows) {
     const SpanTable::Row& row = table_.rows()[number];
     if (row.bin < timeline_.first_onset())
       normal.push_back(table_.SelfMs(number));
@@ -87,12 +88,12 @@ void SpanEvidence::TallyGroup(Group& group) const {
   }
   if (normal.empty()) return;
   const double limit = Quantile(normal, 0.95) * 1.1 + kSlowFloorMs;
-  for (const std::uint32_t number : group.rows) {
+  for (const std::uint32_t number : stratum.rows) {
     const SpanTable::Row& row = table_.rows()[number];
-    Tally& slow = group.slow[row.bin];
+    Tally& slow = stratum.slow[row.bin];
     slow.chances++;
     slow.taken += table_.SelfMs(number) > limit;
-    Tally& failed = group.failed[row.bin];
+    Tally& failed = stratum.failed[row.bin];
     failed.chances++;
     failed.taken += row.failed;
   }
@@ -119,7 +120,8 @@ void SpanEvidence::TallyFlows() {
     const auto [at, is_new] = numbers.try_emplace({Pair(row.operation, step), callee, ends_after},
                                                   static_cast<std::uint32_t>(flows_.size()));
     if (is_new)
-      flows_.push_back({.operation = row.operation,
+      flows_.push_back({.context = row.context,
+                        .operation = row.operation,
                         .callee = callee,
                         .step = step,
                         .ends_after = ends_after,
@@ -156,15 +158,16 @@ void SpanEvidence::TallyFlows() {
   }
   for (Flow& flow : flows_)
     for (std::uint32_t bin = 0; bin < bins; ++bin)
-      flow.taken[bin].chances = runs_[flow.operation * bins + bin];
+      flow.taken[bin].chances = runs_[std::size_t{flow.context} * bins + bin];
 }
 
 void SpanEvidence::Vote(OnsetVote& votes) const {
   for (const auto* groups : {&operations_, &edges_})
-    for (const Group& group : *groups) {
-      votes.Add(group.slow);
-      votes.Add(group.failed);
-    }
+    for (const Group& group : *groups)
+      for (const auto& [context, stratum] : group.strata) {
+        votes.Add(stratum.slow);
+        votes.Add(stratum.failed);
+      }
   for (const Flow& flow : flows_) votes.Add(flow.taken);
 }
 
@@ -173,6 +176,30 @@ std::int64_t SpanEvidence::OnsetOf(const std::vector<Tally>& bins, std::uint32_t
   for (std::uint32_t bin = onset; bin < bins.size(); ++bin)
     if (bins[bin].taken > 0) return timeline_.StartOf(bin);
   return timeline_.StartOf(onset);
+}
+
+SpanEvidence::Sides SpanEvidence::Collect(const Group& group, std::uint32_t onset) const {
+  Sides sides;
+  double worst = -1;
+  for (const auto& [context, stratum] : group.strata) {
+    const Share slow = Compare(stratum.slow, onset);
+    sides.slow += slow;
+    sides.failed += Compare(stratum.failed, onset);
+    if (slow.before.chances == 0 || slow.during.chances == 0) continue;
+    sides.onset_ns = std::min(sides.onset_ns, OnsetOf(stratum.slow, onset));
+    for (const std::uint32_t number : stratum.rows) {
+      const SpanTable::Row& row = table_.rows()[number];
+      const std::size_t side = row.bin >= onset;
+      sides.duration[side].push_back(row.DurationMs());
+      sides.self[side].push_back(table_.SelfMs(number));
+      if (side == 1 && table_.SelfMs(number) > worst) {
+        worst = table_.SelfMs(number);
+        sides.worst = row.trace_id;
+      }
+    }
+  }
+  if (sides.onset_ns == INT64_MAX) sides.onset_ns = timeline_.StartOf(onset);
+  return sides;
 }
 
 void SpanEvidence::Fill(Context& context, std::uint32_t onset, const Bounds& bounds) const {
@@ -186,33 +213,23 @@ void SpanEvidence::Fill(Context& context, std::uint32_t onset, const Bounds& bou
 void SpanEvidence::FillOperations(Context& context, std::uint32_t onset,
                                   const Bounds& bounds) const {
   for (const Group& group : operations_) {
-    const Share slow = Compare(group.slow, onset);
-    const Share failed = Compare(group.failed, onset);
-    const double score = std::abs(slow.score) >= std::abs(failed.score) ? slow.score : failed.score;
-    if (std::abs(score) < kLeastScore && failed.during.taken == 0) continue;
-    OperationShift shift{.service = services_.Name(group.first),
-                         .operation = names_.Name(table_.operations()[group.second].name),
-                         .errors_before = failed.before.taken,
-                         .errors_during = failed.during.taken,
-                         .score = score,
-                         .onset_ns = OnsetOf(group.slow, onset)};
-    std::vector<double> values[4];
-    double worst = -1;
-    for (const std::uint32_t number : group.rows) {
-      const SpanTable::Row& row = table_.rows()[number];
-      const std::size_t side = row.bin >= onset;
-      values[side].push_back(row.DurationMs());
-      values[2 + side].push_back(table_.SelfMs(number));
-      if (side == 1 && table_.SelfMs(number) > worst) {
-        worst = table_.SelfMs(number);
-        shift.example = row.trace_id;
-      }
-    }
-    shift.duration_before = Summarize(values[0]);
-    shift.duration_during = Summarize(values[1]);
-    shift.self_before = Summarize(values[2]);
-    shift.self_during = Summarize(values[3]);
-    context.operations.push_back(std::move(shift));
+    Sides sides = Collect(group, onset);
+    const double score = std::abs(sides.slow.score) >= std::abs(sides.failed.score)
+                             ? sides.slow.score
+                             : sides.failed.score;
+    if (std::abs(score) < kLeastScore && sides.failed.during.taken == 0) continue;
+    context.operations.push_back(
+        {.service = services_.Name(group.first),
+         .operation = names_.Name(table_.operations()[group.second].name),
+         .duration_before = Summarize(sides.duration[0]),
+         .duration_during = Summarize(sides.duration[1]),
+         .self_before = Summarize(sides.self[0]),
+         .self_during = Summarize(sides.self[1]),
+         .errors_before = sides.failed.before.taken,
+         .errors_during = sides.failed.during.taken,
+         .score = score,
+         .onset_ns = sides.onset_ns,
+         .example = sides.worst});
   }
   std::ranges::sort(context.operations, [](const OperationShift& a, const OperationShift& b) {
     return std::tuple(-std::abs(a.score), std::string_view(a.service),
@@ -234,35 +251,31 @@ void SpanEvidence::FillEdges(Context& context, std::uint32_t onset, const Bounds
   }
   for (const Group& group : edges_) {
     context.topology.push_back({services_.Name(group.first), services_.Name(group.second)});
-    const Share slow = Compare(group.slow, onset);
-    const Share failed = Compare(group.failed, onset);
+    Sides sides = Collect(group, onset);
+    std::size_t calls[2] = {0, 0};
+    std::map<std::uint32_t, std::uint32_t> operations;
+    for (const auto& [node, stratum] : group.strata)
+      for (const std::uint32_t number : stratum.rows) {
+        const SpanTable::Row& row = table_.rows()[number];
+        calls[row.bin >= onset]++;
+        operations[table_.operations()[row.operation].name]++;
+      }
+    const auto ratio = [](std::size_t of, std::uint32_t requests) {
+      return requests == 0 ? 0.0 : static_cast<double>(of) / requests;
+    };
     EdgeShift shift{
         .caller = services_.Name(group.first),
         .callee = services_.Name(group.second),
-        .errors_before = failed.before.taken,
-        .errors_during = failed.during.taken,
-        .score = std::abs(slow.score) >= std::abs(failed.score) ? slow.score : failed.score,
-        .onset_ns = OnsetOf(group.slow, onset)};
-    std::vector<double> values[2];
-    double worst = -1;
-    std::map<std::uint32_t, std::uint32_t> operations;
-    for (const std::uint32_t number : group.rows) {
-      const SpanTable::Row& row = table_.rows()[number];
-      const std::size_t side = row.bin >= onset;
-      values[side].push_back(table_.SelfMs(number));
-      operations[table_.operations()[row.operation].name]++;
-      if (side == 1 && table_.SelfMs(number) > worst) {
-        worst = table_.SelfMs(number);
-        shift.example = row.trace_id;
-      }
-    }
-    const auto ratio = [](std::size_t calls, std::uint32_t requests) {
-      return requests == 0 ? 0.0 : static_cast<double>(calls) / requests;
-    };
-    shift.calls_per_request_before = ratio(values[0].size(), served[group.first].taken);
-    shift.calls_per_request_during = ratio(values[1].size(), served[group.first].chances);
-    shift.gap_before = Summarize(values[0]);
-    shift.gap_during = Summarize(values[1]);
+        .gap_before = Summarize(sides.self[0]),
+        .gap_during = Summarize(sides.self[1]),
+        .calls_per_request_before = ratio(calls[0], served[group.first].taken),
+        .calls_per_request_during = ratio(calls[1], served[group.first].chances),
+        .errors_before = sides.failed.before.taken,
+        .errors_during = sides.failed.during.taken,
+        .score = std::abs(sides.slow.score) >= std::abs(sides.failed.score) ? sides.slow.score
+                                                                            : sides.failed.score,
+        .onset_ns = sides.onset_ns,
+        .example = sides.worst};
     std::uint32_t most = 0;
     for (const auto& [name, times] : operations)
       if (times > most) {
@@ -279,23 +292,35 @@ void SpanEvidence::FillEdges(Context& context, std::uint32_t onset, const Bounds
 }
 
 void SpanEvidence::FillFlows(Context& context, std::uint32_t onset, const Bounds& bounds) const {
+  using Key = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, bool>;
+  struct Sum {
+    Share share{};
+    std::uint32_t example = SpanTable::kNone;
+  };
+  std::map<Key, Sum> sums;
   for (const Flow& flow : flows_) {
-    const Share share = Compare(flow.taken, onset);
-    if (std::abs(share.score) < kLeastScore) continue;
-    FlowShift shift{.service = services_.Name(table_.operations()[flow.operation].service),
-                    .operation = names_.Name(table_.operations()[flow.operation].name),
-                    .callee = services_.Name(flow.callee),
-                    .ends_after = flow.ends_after,
-                    .runs_before = share.before.chances,
-                    .runs_during = share.during.chances,
-                    .score = share.score,
+    Sum& sum = sums[{flow.operation, flow.callee, flow.step, flow.ends_after}];
+    sum.share += Compare(flow.taken, onset);
+    if (sum.example == SpanTable::kNone ||
+        table_.rows()[sum.example].start_ns < table_.rows()[flow.example].start_ns)
+      sum.example = flow.example;
+  }
+  for (const auto& [key, sum] : sums) {
+    const auto& [operation, callee, step, ends_after] = key;
+    if (std::abs(sum.share.score) < kLeastScore) continue;
+    FlowShift shift{.service = services_.Name(table_.operations()[operation].service),
+                    .operation = names_.Name(table_.operations()[operation].name),
+                    .callee = services_.Name(callee),
+                    .ends_after = ends_after,
+                    .runs_before = sum.share.before.chances,
+                    .runs_during = sum.share.during.chances,
+                    .score = sum.share.score,
                     .onset_ns = timeline_.StartOf(onset)};
-    shift.share_before = static_cast<double>(share.before.taken) / share.before.chances;
-    shift.share_during = static_cast<double>(share.during.taken) / share.during.chances;
+    shift.share_before = static_cast<double>(sum.share.before.taken) / sum.share.before.chances;
+    shift.share_during = static_cast<double>(sum.share.during.taken) / sum.share.during.chances;
     if (std::abs(shift.share_during - shift.share_before) < kLeastShare) continue;
-    if (flow.step != SpanTable::kNone)
-      shift.step = names_.Name(table_.operations()[flow.step].name);
-    if (flow.example != SpanTable::kNone) shift.example = table_.rows()[flow.example].trace_id;
+    if (step != SpanTable::kNone) shift.step = names_.Name(table_.operations()[step].name);
+    shift.example = table_.rows()[sum.example].trace_id;
     context.flows.push_back(std::move(shift));
   }
   std::ranges::sort(context.flows, [](const FlowShift& a, const FlowShift& b) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <map>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "incident/context.h"
@@ -22,22 +24,27 @@ class SpanEvidence {
   // Fills operations, edges, flows, traces and topology, and the services' requests.
   void Fill(Context& context, std::uint32_t onset, const Bounds& bounds) const;
 
-  // Runs of an operation, in each bin: what log statements are measured against.
-  std::span<const std::uint32_t> Runs(std::uint32_t operation) const {
-    return std::span(runs_).subspan(operation * timeline_.bins(), timeline_.bins());
+  // Runs of an operation in one context, in each bin: what log statements are measured against.
+  std::span<const std::uint32_t> Runs(std::uint32_t context) const {
+    return std::span(runs_).subspan(std::size_t{context} * timeline_.bins(), timeline_.bins());
   }
 
  private:
-  // Rows that are alike, and how many of each bin were slow or failed.
-  struct Group {
-    std::uint32_t first = 0;   // service, or caller
-    std::uint32_t second = 0;  // operation, or callee
+  // Rows of one context, and how many of each bin were slow or failed.
+  struct Stratum {
     std::vector<std::uint32_t> rows{};
     std::vector<Tally> slow{};
     std::vector<Tally> failed{};
   };
-  // How often runs of an operation make a step, or end after it.
+  // Contexts that are told as one.
+  struct Group {
+    std::uint32_t first = 0;   // service, or caller
+    std::uint32_t second = 0;  // operation, or callee
+    std::map<std::uint32_t, Stratum> strata{};  // by context
+  };
+  // How often runs of an operation in one context make a step, or end after it.
   struct Flow {
+    std::uint32_t context = 0;
     std::uint32_t operation = 0;
     std::uint32_t callee = 0;  // service
     std::uint32_t step = 0;    // operation; SpanTable::kNone for none
@@ -48,7 +55,17 @@ class SpanEvidence {
 
   void GroupRows();
   void TallyFlows();
-  void TallyGroup(Group& group) const;
+  void TallyStratum(Stratum& stratum) const;
+  // Values of the rows on either side of the onset, of strata that have both.
+  struct Sides {
+    std::vector<double> duration[2];
+    std::vector<double> self[2];
+    std::optional<trace::TraceId> worst{};
+    Share slow{};
+    Share failed{};
+    std::int64_t onset_ns = INT64_MAX;
+  };
+  Sides Collect(const Group& group, std::uint32_t onset) const;
   std::int64_t OnsetOf(const std::vector<Tally>& bins, std::uint32_t onset) const;
   void FillOperations(Context& context, std::uint32_t onset, const Bounds& bounds) const;
   void FillEdges(Context& context, std::uint32_t onset, const Bounds& bounds) const;
@@ -60,7 +77,7 @@ class SpanEvidence {
   const Interner& services_;
   const Interner& names_;
   const Timeline& timeline_;
-  std::vector<std::uint32_t> runs_;  // operation × bin
+  std::vector<std::uint32_t> runs_;  // context × bin
   std::vector<Group> operations_;
   std::vector<Group> edges_;
   std::vector<Flow> flows_;

@@ -110,9 +110,11 @@ void SpanTable::Add(const telemetry::Span& span, std::uint32_t bin) {
 }
 
 void SpanTable::Link() {
+  DropRepeated();
   LinkParents();
   ListChildren();
   FindPeers();
+  NumberContexts();
   MeasureSelf();
 }
 
@@ -130,14 +132,32 @@ std::uint32_t SpanTable::Find(trace::TraceId trace_id, trace::SpanId id) const {
   return FindRow(trace_id, id.value());
 }
 
-void SpanTable::LinkParents() {
+void SpanTable::DropRepeated() {
   slots_.assign(std::bit_ceil(rows_.size() * 2 + 1), kNone);
   const std::size_t mask = slots_.size() - 1;
-  for (std::uint32_t row = 0; row < rows_.size(); ++row) {
-    std::size_t slot = Spread(rows_[row].id) >> 20 & mask;
-    while (slots_[slot] != kNone) slot = (slot + 1) & mask;
-    slots_[slot] = row;
+  std::uint32_t kept = 0;
+  std::size_t named = 0;
+  for (std::uint32_t number = 0; number < rows_.size(); ++number) {
+    const bool is_named = named < named_peers_.size() && named_peers_[named].first == number;
+    std::size_t slot = Spread(rows_[number].id) >> 20 & mask;
+    bool repeated = false;
+    for (; slots_[slot] != kNone && !repeated; slot = (slot + 1) & mask)
+      repeated = rows_[slots_[slot]].id == rows_[number].id &&
+                 rows_[slots_[slot]].trace_id == rows_[number].trace_id;
+    if (repeated) {
+      if (is_named) named_peers_[named++].first = kNone;
+      continue;
+    }
+    slots_[slot] = kept;
+    if (is_named) named_peers_[named++].first = kept;
+    if (kept != number) rows_[kept] = rows_[number];
+    ++kept;
   }
+  rows_.resize(kept, rows_.empty() ? Row{.trace_id = *trace::TraceId::Parse("1")} : rows_[0]);
+  std::erase_if(named_peers_, [](const auto& peer) { return peer.first == kNone; });
+}
+
+void SpanTable::LinkParents() {
   for (std::uint32_t number = 0; number < rows_.size(); ++number) {
     Row& row = rows_[number];
     const std::uint32_t parent = FindRow(row.trace_id, row.parent_id);
@@ -146,6 +166,33 @@ void SpanTable::LinkParents() {
     if (row.start_ns >= rows_[parent].end_ns && rows_[parent].end_ns > rows_[parent].start_ns)
       row.detached = true;
     rows_[parent].children++;
+  }
+}
+
+// A node of the calling context tree is its parent's node and an operation.
+void SpanTable::NumberContexts() {
+  constexpr std::size_t kDeepest = 100;
+  constexpr std::uint32_t kRoot = kNone - 1;
+  std::unordered_map<std::uint64_t, std::uint32_t> numbers;
+  std::vector<bool> done(rows_.size(), false);
+  std::vector<std::uint32_t> chain;
+  for (std::uint32_t number = 0; number < rows_.size(); ++number) {
+    chain.clear();
+    std::uint32_t at = number;
+    // Spans from outside may name each other as parents in a circle: the walk is bounded.
+    while (at != kNone && !done[at] && chain.size() < kDeepest) {
+      chain.push_back(at);
+      at = rows_[at].parent;
+    }
+    std::uint32_t above = at != kNone && done[at] ? rows_[at].context : kRoot;
+    for (; !chain.empty(); chain.pop_back()) {
+      Row& row = rows_[chain.back()];
+      const auto [node, is_new] = numbers.try_emplace(
+          static_cast<std::uint64_t>(above) << 32 | row.operation, contexts_);
+      if (is_new) ++contexts_;
+      above = row.context = node->second;
+      done[chain.back()] = true;
+    }
   }
 }
 

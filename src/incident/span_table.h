@@ -1,4 +1,5 @@
-// The spans of a context as a table: linked to their parents, with what each took for itself.
+// The spans of a context as a table: linked to their parents, with what each took for itself. A span
+// that came twice counts once.
 //
 // Filled by Add, then Link once; read afterwards. One thread. Some 120 bytes a span.
 #pragma once
@@ -41,6 +42,7 @@ class SpanTable {
     std::int64_t end_ns = 0;
     std::uint32_t operation = 0;
     std::uint32_t service = 0;
+    std::uint32_t context = 0;  // the operation and those above it, up to the root
     std::uint32_t bin = 0;
     std::uint32_t peer = kNone;    // the service it called: its child's, or the one it names
     std::uint32_t parent = kNone;  // row
@@ -65,6 +67,8 @@ class SpanTable {
     return names_.Name(operations_[operation].name);
   }
   const std::vector<FailureNote>& failures() const { return failures_; }
+  // How many contexts there are: what one operation does differs with who asks for it.
+  std::uint32_t contexts() const { return contexts_; }
   // Rows of the children, by start.
   std::span<const std::uint32_t> ChildrenOf(const Row& row) const {
     return std::span(children_).subspan(row.first_child, row.children);
@@ -77,7 +81,9 @@ class SpanTable {
  private:
   std::uint32_t OperationOf(std::uint32_t service, std::string_view name);
   std::uint32_t FindRow(const trace::TraceId& trace_id, std::uint64_t id) const;
+  void DropRepeated();
   void LinkParents();
+  void NumberContexts();
   void ListChildren();
   void FindPeers();
   void MeasureSelf();
@@ -89,6 +95,7 @@ class SpanTable {
   std::unordered_map<std::uint64_t, std::uint32_t> operation_numbers_;  // service << 32 | name
   std::vector<FailureNote> failures_;
   std::vector<std::pair<std::uint32_t, std::string>> named_peers_;  // row, as its span names it
+  std::uint32_t contexts_ = 0;
   std::vector<std::uint32_t> slots_;                                // open addressing over span ids
   std::vector<std::uint32_t> children_;
   std::vector<double> self_ms_;

@@ -348,7 +348,8 @@ void Claimant::Flows() {
     if (shift.ends_after && shift.score > 0) {
       cut.ends.push_back(&shift);
       cut.ended += weight;
-    } else if (!shift.ends_after && shift.score < 0 && weight > cut.lost) {
+    } else if (!shift.ends_after && shift.score < 0 && weight > cut.lost &&
+               !NamesAnError(shift.step)) {
       cut.lost = weight;
       cut.step = &shift;
     } else if (!shift.ends_after && shift.score > 0 && shift.callee == shift.service &&
