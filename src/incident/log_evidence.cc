@@ -15,7 +15,7 @@ using telemetry::templates::SplitHead;
 
 constexpr double kLeastScore = 3;
 constexpr std::size_t kLongestExample = 500;
-constexpr std::size_t kMostWords = 24;
+constexpr std::size_t kMostWords = 40;
 
 bool IsDigit(char c) {
   return c >= '0' && c <= '9';
@@ -145,28 +145,36 @@ void LogEvidence::Finish(const SpanEvidence& spans) {
 }
 
 void LogEvidence::Vote(OnsetVote& votes) const {
-  for (const Statement& statement : statements_) votes.Add(statement.taken);
+  for (const Statement& statement : statements_) {
+    const bool complains = statement.level == Level::kError || statement.level == Level::kWarn;
+    votes.Add(statement.taken,
+              complains ? OnsetVote::Direction::kRise : OnsetVote::Direction::kFall);
+  }
 }
 
-void LogEvidence::Fill(Context& context, std::uint32_t onset, const Bounds& bounds) const {
+void LogEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bounds) const {
   using Key = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, Level, bool>;
   struct Sum {
-    Share share{};
+    explicit Sum(const Onsets& onsets) : shares(onsets) {}
+    SharedOnset shares;
     const Statement* example = nullptr;
-    std::uint32_t first = kNone;  // bin from the onset on
+    std::uint32_t first = kNone;  // bin that holds one
   };
   std::map<Key, Sum> sums;
   for (const Statement& statement : statements_) {
-    Sum& sum = sums[{statement.service, statement.operation, statement.text, statement.level,
-                     statement.is_place}];
-    sum.share += Compare(statement.taken, onset);
+    Sum& sum = sums.try_emplace({statement.service, statement.operation, statement.text,
+                                 statement.level, statement.is_place},
+                                onsets)
+                   .first->second;
+    sum.shares.Add(statement.taken);
     if (sum.example == nullptr || !sum.example->example_trace) sum.example = &statement;
-    for (std::uint32_t bin = onset; bin < timeline_.bins() && bin < sum.first; ++bin)
+    for (std::uint32_t bin = 1; bin < timeline_.bins() && bin < sum.first; ++bin)
       if (statement.taken[bin].taken > 0) sum.first = bin;
   }
   for (const auto& [key, sum] : sums) {
     const auto& [service, operation, text, level, is_place] = key;
-    const Share& share = sum.share;
+    std::uint32_t onset = 0;
+    const Share share = sum.shares.Best(onset);
     if (std::abs(share.score) < kLeastScore) continue;
     const bool rises = share.score > 0;
     LogShift shift{.service = services_.Name(service),
@@ -177,7 +185,7 @@ void LogEvidence::Fill(Context& context, std::uint32_t onset, const Bounds& boun
                    .runs_before = share.before.chances,
                    .runs_during = share.during.chances,
                    .score = share.score,
-                   .onset_ns = timeline_.StartOf(rises && sum.first != kNone ? sum.first : onset),
+                   .onset_ns = timeline_.StartOf(rises && sum.first != kNone ? std::max(sum.first, onset) : onset),
                    .example_trace = sum.example->example_trace};
     (is_place ? shift.location : shift.text) = texts_.Name(text);
     if (operation != kNone) shift.operation = table_.OperationName(operation);
@@ -203,7 +211,7 @@ void LogEvidence::Fill(Context& context, std::uint32_t onset, const Bounds& boun
     for (std::uint32_t service = 0; service < lines_.size(); ++service)
       if (services_.Name(service) == facts.name)
         for (std::uint32_t bin = 0; bin < timeline_.bins(); ++bin)
-          (bin < onset ? facts.lines_before : facts.lines_during) += lines_[service][bin];
+          (bin < onsets.agreed ? facts.lines_before : facts.lines_during) += lines_[service][bin];
 }
 
 }  // namespace enclave::incident

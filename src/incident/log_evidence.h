@@ -26,7 +26,7 @@ class LogEvidence {
   void Add(std::uint32_t service, const telemetry::LogRecord& record, std::uint32_t bin);
   void Finish(const SpanEvidence& spans);
   void Vote(OnsetVote& votes) const;
-  void Fill(Context& context, std::uint32_t onset, const Bounds& bounds) const;
+  void Fill(Context& context, const Onsets& onsets, const Bounds& bounds) const;
 
  private:
   static constexpr std::uint32_t kNone = UINT32_MAX;

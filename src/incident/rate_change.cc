@@ -16,6 +16,7 @@ constexpr std::int64_t kShortestFaultNs = 15'000'000'000;
 // Beneath this an item's score is noise; above the bound it has said enough.
 constexpr double kVoteFloor = 4;
 constexpr double kVoteBound = 30;
+constexpr double kWindowVote = 0.5;
 
 double XLogX(double x) {
   return x > 0 ? x * std::log(x) : 0;
@@ -79,34 +80,73 @@ Share Compare(std::span<const Tally> bins, std::uint32_t onset) {
 OnsetVote::OnsetVote(const Timeline& timeline)
     : timeline_(timeline), votes_(timeline.bins(), 0.0) {}
 
-void OnsetVote::Add(std::span<const Tally> bins) {
+void OnsetVote::Add(std::span<const Tally> bins, Direction direction) {
   Tally all{};
   for (const Tally& bin : bins) {
     all.taken += bin.taken;
     all.chances += bin.chances;
   }
+  if (all.taken == 0) return;
   Tally before{};
+  const auto vote = [&](std::uint32_t bin, Tally early, double weight) {
+    const double sign = direction == Direction::kRise ? 1 : -1;
+    const double score = sign * SignedLogLikelihoodRatio(early, {all.taken - before.taken,
+                                                                 all.chances - before.chances});
+    if (score > kVoteFloor) votes_[bin] += weight * std::min(score, kVoteBound);
+  };
   for (std::uint32_t bin = 0; bin < bins.size(); ++bin) {
     if (bin >= timeline_.first_onset() && bin <= timeline_.last_onset()) {
-      const double score = std::abs(SignedLogLikelihoodRatio(
-          before, {all.taken - before.taken, all.chances - before.chances}));
-      if (score > kVoteFloor) votes_[bin] += std::min(score, kVoteBound);
+      // Within the window; what differs from the normal stretches may just be another day.
+      vote(bin, {before.taken - bins[0].taken, before.chances - bins[0].chances}, kWindowVote);
+      vote(bin, before, 1.0);
     }
     before.taken += bins[bin].taken;
     before.chances += bins[bin].chances;
   }
 }
 
-std::uint32_t OnsetVote::Best() const {
-  std::uint32_t best = timeline_.first_onset();
-  for (std::uint32_t bin = best; bin <= timeline_.last_onset(); ++bin)
-    if (votes_[bin] > votes_[best]) best = bin;
-  if (votes_[best] > 0) return best;
-  return std::midpoint(timeline_.first_onset(), timeline_.last_onset());
+Onsets OnsetVote::Best() const {
+  const std::uint32_t first = timeline_.first_onset();
+  const std::uint32_t last = timeline_.last_onset();
+  Onsets onsets{.agreed = first};
+  for (std::uint32_t bin = first; bin <= last; ++bin)
+    if (votes_[bin] > votes_[onsets.agreed]) onsets.agreed = bin;
+  if (votes_[onsets.agreed] <= 0) onsets.agreed = std::midpoint(first, last);
+  constexpr std::uint32_t kOthers = 6;
+  for (std::uint32_t i = 0; i < kOthers; ++i) {
+    const std::uint32_t bin = first + (last - first) * i / (kOthers - 1);
+    if (bin != onsets.agreed && (onsets.others.empty() || onsets.others.back() != bin))
+      onsets.others.push_back(bin);
+  }
+  return onsets;
 }
 
 double OnsetVote::score() const {
-  return votes_[Best()];
+  return *std::ranges::max_element(votes_);
+}
+
+SharedOnset::SharedOnset(const Onsets& onsets)
+    : onsets_(onsets), shares_(1 + onsets.others.size()) {}
+
+void SharedOnset::Add(std::span<const Tally> bins) {
+  shares_[0] += Compare(bins, onsets_.agreed);
+  for (std::size_t i = 0; i < onsets_.others.size(); ++i)
+    shares_[1 + i] += Compare(bins, onsets_.others[i]);
+}
+
+Share SharedOnset::Best(std::uint32_t& onset) const {
+  onset = onsets_.agreed;
+  Share best = shares_[0];
+  for (std::size_t i = 0; i < onsets_.others.size(); ++i) {
+    Share other = shares_[1 + i];
+    if (std::abs(other.score) <= kOtherOnsetCost) continue;
+    other.score -= std::copysign(kOtherOnsetCost, other.score);
+    if (std::abs(other.score) > std::abs(best.score)) {
+      best = other;
+      onset = onsets_.others[i];
+    }
+  }
+  return best;
 }
 
 }  // namespace enclave::incident

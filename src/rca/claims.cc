@@ -27,6 +27,22 @@ double Ramp(double value, double from, double to) {
   return std::clamp((value - from) / (to - from), 0.0, 1.0);
 }
 
+// How much longer it takes: for most, or for a tenth of them. Milliseconds.
+double RiseMs(const incident::Summary& before, const incident::Summary& during) {
+  return std::max(during.median - before.median, 0.2 * (during.high - before.high));
+}
+
+bool IsRatio(const incident::SeriesShift& shift) {
+  return shift.metric.find("ratio") != std::string::npos ||
+         shift.metric.find("utilization") != std::string::npos;
+}
+
+// Of a series of seconds; the unit of others is not known.
+double RiseMsOf(const incident::SeriesShift& shift) {
+  const double rise = shift.during.high - shift.before.median;
+  return shift.metric.find("milliseconds") != std::string::npos ? rise : rise * 1000;
+}
+
 class Claimant {
  public:
   Claimant(const Context& context, const CallGraph& graph, const Options& options)
@@ -34,6 +50,9 @@ class Claimant {
     for (const Family family : options.without) without_.insert(family);
     for (const incident::ServiceFacts& service : context.services)
       has_spans_.push_back(service.requests_before > 0 && service.requests_during > 0);
+    for (const incident::SeriesShift& shift : context.series)
+      knows_cpu_limits_ |= shift.signal == Signal::kCpu && IsRatio(shift);
+    FindLargestRise();
   }
 
   std::vector<Claim> Take() {
@@ -58,6 +77,10 @@ class Claimant {
     claims_.push_back(std::move(claim));
   }
 
+  double SlowerWeight(const incident::Summary& before, const incident::Summary& during,
+                      double score) const;
+  double Material(double rise_ms) const;
+  void FindLargestRise();
   void Series();
   void SayCpu(const incident::SeriesShift& shift);
   void SayLevel(const incident::SeriesShift& shift);
@@ -82,6 +105,8 @@ class Claimant {
   const CallGraph& graph_;
   std::set<Family> without_;
   std::vector<bool> has_spans_;
+  double largest_rise_ms_ = 1;
+  bool knows_cpu_limits_ = false;  // shares of limits are measured, and say more than cores
   std::vector<Claim> claims_;
 };
 
@@ -122,11 +147,6 @@ void Claimant::Series() {
   }
 }
 
-bool IsRatio(const incident::SeriesShift& shift) {
-  return shift.metric.find("ratio") != std::string::npos ||
-         shift.metric.find("utilization") != std::string::npos;
-}
-
 void Claimant::SayCpu(const incident::SeriesShift& shift) {
   if (shift.score <= 0) return;
   const double level = std::max(shift.during.high, shift.during.median);
@@ -135,7 +155,7 @@ void Claimant::SayCpu(const incident::SeriesShift& shift) {
     // Towards its limit, and far from where it was.
     weight = kMostWeight * Ramp(level, 0.4, 0.8) * Ramp(level - shift.before.high, 0.1, 0.4);
   else
-    weight = 6 * Ramp(shift.score, 5, 20) * Ramp(level / (shift.before.high + 1e-9), 1.5, 4);
+    weight = knows_cpu_limits_ ? 0 : 6 * Ramp(shift.score, 5, 20) * Ramp(level / (shift.before.high + 1e-9), 1.5, 4);
   Say(shift.service, {.kind = CauseKind::kCpu,
                       .weight = weight,
                       .id = shift.id,
@@ -181,7 +201,8 @@ void Claimant::SayLatency(const incident::SeriesShift& shift) {
   if (shift.score <= 0) return;
   const bool is_client = shift.metric.find("client") != std::string::npos;
   // Spans say the same, and better.
-  const double trust = (HasSpans(shift.service) ? 0.15 : 1.0) * (is_client ? 0.2 : 1.0);
+  const double trust = (HasSpans(shift.service) ? 0.15 : 1.0) * (is_client ? 0.2 : 1.0) *
+                       Ramp(RiseMsOf(shift) / largest_rise_ms_, 0.02, 0.25);
   Say(shift.service, {.kind = CauseKind::kSlowDependency,
                       .weight = trust * ShiftWeight(shift.score, 10),
                       .callee_would = true,
@@ -253,18 +274,50 @@ void Claimant::SayCallSeries(const incident::SeriesShift& shift) {
               .onset_ns = shift.onset_ns});
 }
 
+// What a rise of times is worth: how sure it is, and whether it matters beside the others.
+double Claimant::SlowerWeight(const incident::Summary& before, const incident::Summary& during,
+                              double score) const {
+  if (before.count < 2 || during.count == 0) return 0;
+  const double rise = RiseMs(before, during);
+  if (rise <= 0) return 0;
+  // A thousandfold rise needs few calls to be believed, a small one many.
+  const double folds = std::log(std::max((before.high + rise + 1) / (before.high + 1), 1.0));
+  const double sure = std::max(
+      0.4 * score, folds * std::sqrt(std::min<double>(static_cast<double>(during.count), 30)));
+  return Bounded(sure, 10) * Material(rise);
+}
+
+// Nobody notices a few milliseconds; and beside seconds, tens of milliseconds are no cause.
+double Claimant::Material(double rise_ms) const {
+  return Ramp(std::log10(std::max(rise_ms, 1.0)), 0.7, 2.0) *
+         Ramp(rise_ms / largest_rise_ms_, 0.02, 0.25);
+}
+
+void Claimant::FindLargestRise() {
+  largest_rise_ms_ = 1;
+  for (const incident::EdgeShift& shift : context_.edges)
+    if (shift.gap_before.count >= 2 && shift.gap_during.count >= 2)
+      largest_rise_ms_ =
+          std::max(largest_rise_ms_, shift.gap_during.median - shift.gap_before.median);
+  for (const incident::OperationShift& shift : context_.operations)
+    if (shift.self_before.count >= 2 && shift.self_during.count >= 2)
+      largest_rise_ms_ =
+          std::max(largest_rise_ms_, shift.self_during.median - shift.self_before.median);
+  // Without spans: what the users see.
+  if (largest_rise_ms_ > 1) return;
+  for (const incident::SeriesShift& shift : context_.series)
+    if (shift.signal == Signal::kLatency && shift.service == context_.alert.service)
+      largest_rise_ms_ = std::max(largest_rise_ms_, RiseMsOf(shift));
+}
+
 void Claimant::Operations() {
   for (const incident::OperationShift& shift : context_.operations) {
-    const double rise = shift.self_during.median - shift.self_before.median;
-    const double high_rise = shift.self_during.high - shift.self_before.high;
-    const double moved = std::max(rise, 0.5 * high_rise);
-    if (shift.score <= 0 || moved <= 0 || shift.self_before.count == 0) continue;
-    const double weight =
-        Bounded(shift.score * 0.4, 8) * Ramp(moved / (shift.self_before.high + 2), 0.1, 1.0);
+    if (shift.score <= 0) continue;
     Say(shift.service,
         {.kind = CauseKind::kSlowDependency,
          .family = Family::kOperations,
-         .weight = weight,
+         .weight = 0.8 * SlowerWeight(shift.self_before, shift.self_during, shift.score),
+         .callee_would = true,
          .id = shift.id,
          .component = shift.operation,
          .component_rank = 1.5,
@@ -279,40 +332,47 @@ void Claimant::Operations() {
 // calls that stayed fast, is where it is slow.
 void Claimant::Edges() {
   struct Ends {
+    double slow_ms = 0;
     double slow = 0;
     double fast = 0;
     std::vector<std::pair<double, const incident::EdgeShift*>> shifts{};
   };
   std::map<std::string_view, Ends> ends;
-  double all = 0;
+  double all_ms = 0;
   for (const incident::EdgeShift& shift : context_.edges) {
     if (shift.gap_before.count == 0 || shift.gap_during.count == 0) continue;
-    const double rise = shift.gap_during.median - shift.gap_before.median;
-    const double weight = shift.score <= 0 ? 0
-                                           : Bounded(shift.score * 0.5, 10) *
-                                                 Ramp(std::log10(std::max(rise, 1.0)), 0.3, 2.0) *
-                                                 Ramp(rise / (shift.gap_before.high + 1), 0.2, 1);
-    all += weight;
+    const double weight =
+        shift.score <= 0 ? 0 : SlowerWeight(shift.gap_before, shift.gap_during, shift.score);
+    const double rise_ms = weight > 0 ? RiseMs(shift.gap_before, shift.gap_during) : 0;
+    all_ms += rise_ms;
     for (const std::string_view end :
          {std::string_view(shift.caller), std::string_view(shift.callee)}) {
-      ends[end].slow += weight;
+      Ends& found = ends[end];
+      found.slow_ms += rise_ms;
+      found.slow += weight;
       if (weight > 0)
-        ends[end].shifts.emplace_back(weight, &shift);
+        found.shifts.emplace_back(weight, &shift);
       else
-        ends[end].fast += 1;
+        found.fast += 1;
     }
   }
-  if (all == 0) return;
+  if (all_ms == 0) return;
   for (const auto& [end, found] : ends) {
     if (found.shifts.empty()) continue;
-    const double covers = found.slow / all;
+    const double covers = found.slow_ms / all_ms;
     const double edges = static_cast<double>(found.shifts.size());
     const double agrees = edges / (edges + found.fast);
-    const double total = Bounded(found.slow, kMostWeight) * covers * (0.3 + 0.7 * agrees);
+    const double total = Bounded(found.slow) * covers * (0.3 + 0.7 * agrees);
+    double left = 1;
+    double sum = 0;
+    for (const auto& [weight, shift] : found.shifts) {
+      sum += weight * left;
+      left *= kRepeats;
+    }
     for (const auto& [weight, shift] : found.shifts)
       Say(end, {.kind = CauseKind::kNetworkDelay,
                 .family = Family::kEdges,
-                .weight = total * weight / found.slow,
+                .weight = total * weight / sum,
                 .id = shift->id,
                 .component = fmt::format("{} -> {}", shift->caller, shift->callee),
                 .component_rank = 2,
@@ -407,6 +467,15 @@ void Claimant::Flows() {
 }
 
 void Claimant::Logs() {
+  // What operations now write instead, other than complaints: a branch that other input takes.
+  std::map<std::pair<std::string_view, std::string_view>, double> instead;
+  for (const incident::LogShift& shift : context_.logs)
+    if (shift.change == incident::LogChange::kNew && shift.level != "ERROR" &&
+        shift.level != "WARN" && shift.runs_during > 0) {
+      double& share = instead[{shift.service, shift.operation}];
+      share = std::max(share, static_cast<double>(shift.count_during) /
+                                  static_cast<double>(shift.runs_during));
+    }
   for (const incident::LogShift& shift : context_.logs) {
     const std::string& name = shift.location.empty() ? shift.text : shift.location;
     const auto share = [](std::uint64_t count, std::uint64_t runs) {
@@ -425,6 +494,9 @@ void Claimant::Logs() {
       if (is_bad) continue;  // fewer errors are no fault
       weight *= knows_runs ? 1.0 : 0.3;
       if (shift.change == incident::LogChange::kDwindling) weight *= 0.8;
+      if (const auto other = instead.find({shift.service, shift.operation});
+          other != instead.end())
+        weight *= 1 - 0.7 * Ramp(other->second / (before - during + 1e-9), 0.2, 0.8);
     }
     const bool rises = shift.score > 0;
     Say(shift.service,

@@ -19,10 +19,11 @@ namespace {
 constexpr double kExplained = 0.9;
 // And of a callee's by its caller's.
 constexpr double kExplainedByCaller = 0.7;
-// Alike items of one family repeat each other: each further one counts for less.
-constexpr double kRepeats = 0.35;
 // A service that the alert's service does not reach hardly causes it.
 constexpr double kUnreachable = 0.4;
+constexpr double kApart = 0.4;
+// Evidence for a callee that is plain by itself explains its callers, however loud they are.
+constexpr double kSurelyBelow = 4;
 // Nats of score to nats of probability; fitted so that confidence is calibrated.
 constexpr double kTemperature = 0.55;
 constexpr std::size_t kMostCited = 12;
@@ -42,9 +43,14 @@ std::vector<double> Discount(const std::vector<Claim>& claims,
   std::map<std::pair<Family, CauseKind>, double> factor;
   std::vector<double> weights;
   for (const std::uint32_t number : own) {
-    double& left =
-        factor.try_emplace({claims[number].family, claims[number].kind}, 1.0).first->second;
-    weights.push_back(claims[number].weight * left);
+    const Claim& claim = claims[number];
+    // That code fails shows in lines, flows and traces alike.
+    const bool is_code =
+        claim.kind == CauseKind::kCodeError || claim.kind == CauseKind::kWrongResult;
+    const auto key = is_code ? std::pair(Family::kLogs, CauseKind::kCodeError)
+                             : std::pair(claim.family, claim.kind);
+    double& left = factor.try_emplace(key, 1.0).first->second;
+    weights.push_back(claim.weight * left);
     left *= kRepeats;
   }
   return weights;
@@ -127,8 +133,16 @@ void Ranking::ExplainAway() {
     for (const std::uint32_t callee : graph_.Callees(service))
       below = std::max({below, standings_[callee].score, 0.9 * deepest[callee]});
     deepest[service] = below;
-    const double share = standing.symptom == 0 ? 0 : std::min(1.0, below / standing.symptom);
-    standing.score = standing.firm + standing.symptom * (1 - kExplained * share);
+    const double share =
+        standing.symptom == 0
+            ? 0
+            : std::max(std::min(1.0, below / standing.symptom),
+                       std::clamp((below - kSurelyBelow) / kSurelyBelow, 0.0, 1.0));
+    // Of a service that no call leads to or from, nobody can say what would explain it.
+    const bool is_apart = !context_.topology.empty() && graph_.Callees(service).empty() &&
+                          graph_.Callers(service).empty();
+    standing.score =
+        standing.firm + standing.symptom * (1 - kExplained * share) * (is_apart ? kApart : 1.0);
   }
   // Then what callers explain: a changed way of calling changes what the callee does.
   std::vector<double> score(graph_.size());
