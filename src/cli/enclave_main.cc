@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
+#include "cli/rca_command.h"
 
 namespace {
 
@@ -197,6 +198,8 @@ int main(int argc, char** argv) {
       app.add_subcommand("load", "Play visitors of the shop, and say what they saw");
   AddLoad(load_command, &load);
 
+  const std::function<int()> rca = AddRca(app);
+
   std::string kubectl_state;
   CLI::App* kubectl_command =
       app.add_subcommand("kubectl", "Run kubectl against the enclave; all arguments are kubectl's");
@@ -226,5 +229,6 @@ int main(int argc, char** argv) {
   }
 
   if (*load_command) return Load(load);
+  if (app.got_subcommand("rca")) return rca();
   return Kubectl(kubectl_state, kubectl_command->remaining());
 }
