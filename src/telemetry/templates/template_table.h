@@ -5,64 +5,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <optional>
-#include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "telemetry/templates/scanner.h"
+#include "telemetry/templates/template.h"
 
 namespace enclave::telemetry::templates {
-
-// One piece of a template, and what its messages had there. Offsets are into Template::text.
-struct Slot {
-  PieceKind kind = PieceKind::kMark;
-  VariableType type = VariableType::kText;
-  bool wild = false;        // words differed here
-  bool varied = false;      // of kMixed, kQuoted, kList: the digits differed
-  bool gap = false;         // of kBlank: had a restatement in it
-  bool plain = false;       // of kBlank: had none
-  bool row_varied = false;  // of a row: had another number of values
-  std::uint16_t repeat = 1;
-  std::uint16_t prefix =
-      0;  // of what varied: bytes that are the same at the beginning, and at the end
-  std::uint16_t suffix = 0;
-  std::uint32_t begin = 0;
-  std::uint32_t end = 0;
-  std::uint32_t first_end = 0;
-  std::uint32_t next_begin = 0;
-  std::uint64_t hash = 0;
-  std::uint64_t raw = 0;
-
-  bool IsValue() const { return wild || kind == PieceKind::kVariable; }
-  bool IsAtom() const { return kind != PieceKind::kBlank && kind != PieceKind::kMark; }
-};
-
-struct Template {
-  std::vector<Slot> slots{};
-  std::vector<std::uint16_t> watched{};  // slots in which messages of one signature can differ
-  std::string text{};                    // of its first message
-  std::uint64_t signature = 0;
-  std::uint64_t shape = 0;
-  std::uint64_t count = 0;
-  std::uint64_t first = 0;
-  std::uint64_t last = 0;
-  bool general = false;  // has a wild slot
-  bool used = false;     // else the place is free
-  std::uint32_t newer = 0;
-  std::uint32_t older = 0;
-
-  std::string Render() const;
-  std::size_t Bytes() const;
-};
-
-// What tells templates apart, and what they must share to be compared.
-struct Signature {
-  std::uint64_t signature = 0;
-  std::uint64_t shape = 0;
-};
-Signature SignatureOf(const std::vector<Piece>& pieces);
 
 class TemplateTable {
  public:
@@ -75,12 +26,16 @@ class TemplateTable {
   Index Add(std::string_view line, const std::vector<Piece>& pieces, std::uint64_t message);
   // The same, without counting and without making one.
   Index Find(const std::vector<Piece>& pieces) const;
+  // Where a signature leads to.
   Index Resolve(std::uint64_t signature) const;
-
   const Template& At(Index i) const { return templates_[i]; }
-  const std::vector<Template>& All() const { return templates_; }  // `used` ones count
-  const std::deque<std::pair<std::uint64_t, std::uint64_t>>& Aliases() const { return aliases_; }
-  void Insert(Template made);  // for Restore, oldest first
+
+  // The places of all templates, the one not seen for longest first.
+  std::vector<Index> OldestFirst() const;
+  // Signatures that lead to another one, oldest first.
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> Aliases() const;
+  // What another table had, in the order of OldestFirst and Aliases.
+  void Insert(Template made);
   void Alias(std::uint64_t from, std::uint64_t to);
 
   std::size_t size() const { return index_.size(); }
@@ -91,32 +46,41 @@ class TemplateTable {
   struct Cached {
     std::uint64_t signature = 0;
     Index index = kNone;
+    std::uint32_t generation = 0;  // of the place at `index`; has it another by now, this is void
+  };
+  struct Difference {
+    Index other = kNone;
+    std::vector<std::uint16_t> positions{};
   };
 
   Index Match(const std::vector<Piece>& pieces, std::uint64_t shape) const;
   Index Put(Template made);
   void Remove(Index i);
-  void Observe(Template* known, std::string_view line, const std::vector<Piece>& pieces);
+  void KeepBounds(Index but);
+
+  // Makes one of `fresh` and others while there are enough that differ in the same positions only.
   Index Generalise(Index fresh);
+  std::vector<Difference> Near(const Template& self, Index but) const;
   Index Unite(const std::vector<Index>& members, const std::vector<std::uint16_t>& positions);
+
   void Touch(Index i);
   void Unlink(Index i);
   void LinkNewest(Index i);
-  void KeepBounds(Index but);
 
   std::size_t max_templates_;
   std::size_t max_bytes_;
   std::size_t bytes_ = 0;
   std::uint64_t forgotten_ = 0;
   std::vector<Template> templates_;
+  std::vector<std::uint32_t> generations_;  // how often each place was emptied
   std::vector<Index> free_;
   Index newest_ = kNone;
   Index oldest_ = kNone;
   std::unordered_map<std::uint64_t, Index> index_;                 // by signature
   std::unordered_map<std::uint64_t, std::vector<Index>> buckets_;  // by shape
   std::unordered_map<std::uint64_t, std::uint64_t> leads_to_;      // by signature
-  std::deque<std::pair<std::uint64_t, std::uint64_t>> aliases_;    // the same, oldest first
-  // Signatures of messages whose template is a general one. May forget at any time.
+  std::deque<std::uint64_t> aliases_;                              // its keys, oldest first
+  // Templates of signatures seen lately. May be wrong about none, and may forget any.
   std::vector<Cached> cache_;
 };
 
