@@ -245,7 +245,10 @@ class SeriesReader {
       else if (time_ns < onset_ns_ - kUnsureNs)
         before_.push_back(sample.value);
     }
-    if (before_.size() < 2) before_.insert(before_.end(), normal_.begin(), normal_.end());
+    if (before_.size() < 2)
+      before_.insert(before_.end(), normal_.begin(), normal_.end());
+    else if (before_.size() < 4 && !normal_.empty())
+      before_.push_back(Quantile(normal_, 0.5));  // one of few may be too late already
   }
 
   const Question& question_;

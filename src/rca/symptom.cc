@@ -5,6 +5,8 @@
 #include <map>
 #include <optional>
 
+#include "incident/signal.h"
+
 namespace enclave::rca {
 namespace {
 
@@ -12,7 +14,10 @@ using incident::GoldenSignals;
 using incident::Point;
 
 // What a symptom has to exceed, in floors.
-constexpr double kLeastSymptom = 3;
+constexpr double kLeastSymptom = 2;
+// Where the alert says what broke, less will do: somebody has looked.
+constexpr double kLeastNamedSymptom = 0.2;
+constexpr double kNamedFloor = 0.2;
 constexpr double kErrorFloor = 0.005;
 constexpr double kLatencyFloorMs = 2;
 constexpr double kLatencyFloorShare = 0.1;
@@ -62,11 +67,15 @@ class Accounting {
   std::vector<Account> Take() {
     const auto symptom = graph_.Find(context_.alert.service);
     if (!symptom || signals_[*symptom] == nullptr) return {};
-    const Worst latency = WorstOf(*symptom, false);
-    const Worst errors = WorstOf(*symptom, true);
-    if (std::max(latency.floors, errors.floors) < kLeastSymptom) return {};
-    // What broke more plainly is what there is to explain.
-    const bool of_errors = errors.floors >= latency.floors;
+    const incident::Signal named = incident::SignalOf(context_.alert.name).signal;
+    Worst latency = WorstOf(*symptom, false);
+    Worst errors = WorstOf(*symptom, true);
+    is_named_ = named == incident::Signal::kLatency || named == incident::Signal::kErrors;
+    // Else what broke more plainly is what there is to explain.
+    const bool of_errors =
+        is_named_ ? named == incident::Signal::kErrors : errors.floors >= latency.floors;
+    if ((of_errors ? errors : latency).floors < (is_named_ ? kLeastNamedSymptom : kLeastSymptom))
+      return {};
     return Below(*symptom, of_errors, of_errors ? errors.time_ns : latency.time_ns);
   }
 
@@ -106,7 +115,7 @@ class Accounting {
     const auto value = At(Course(service, of_errors), time_ns);
     if (!value) return 0;
     const double excess = *value - Before(service, of_errors);
-    if (excess < Floor(service, of_errors)) return 0;
+    if (excess < Floor(service, of_errors) * (is_named_ ? kNamedFloor : 1.0)) return 0;
     const auto traffic = At(signals_[service]->traffic, time_ns);
     return excess * (signals_[service]->traffic.empty() ? 1.0 : traffic.value_or(0));
   }
@@ -156,6 +165,7 @@ class Accounting {
   const incident::Context& context_;
   const CallGraph& graph_;
   std::vector<const GoldenSignals*> signals_;
+  bool is_named_ = false;  // the alert says what broke
 };
 
 }  // namespace
