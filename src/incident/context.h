@@ -160,12 +160,14 @@ struct LogShift {
   EvidenceId id{};
   std::string service{};
   LogChange change = LogChange::kNew;
-  std::string level{};             // upper case; empty when the line does not say
-  std::string location{};          // class#line or file:line, when the line says it
-  std::string text{};              // the template
-  std::string example{};           // one line of it
-  std::string operation{};         // that writes it, when the lines say so
-  std::uint64_t count_before = 0;  // of the runs of that operation (else lines of the service)...
+  std::string level{};               // upper case; empty when the line does not say
+  std::string location{};            // class#line or file:line, when the line says it
+  std::string text{};                // the template
+  std::string example{};             // one line of it
+  std::vector<std::string> names{};  // other services that it speaks of
+  bool usual = false;                // services complained in these words before, this or others
+  std::string operation{};           // that writes it, when the lines say so
+  std::uint64_t count_before = 0;    // of the runs of that operation (else lines of the service)...
   std::uint64_t count_during = 0;
   std::uint64_t runs_before = 0;  // ...of so many
   std::uint64_t runs_during = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <tuple>
 
 namespace enclave::incident {
@@ -103,8 +104,8 @@ void LogEvidence::Add(std::uint32_t service, const telemetry::LogRecord& record,
   std::uint32_t number = kNone;
   for (const std::uint32_t candidate : same) {
     const Statement& statement = statements_[candidate];
-    if (statement.service == service && statement.context == context &&
-        statement.text == text && statement.level == level)
+    if (statement.service == service && statement.context == context && statement.text == text &&
+        statement.level == level)
       number = candidate;
   }
   if (number == kNone) {
@@ -134,6 +135,30 @@ void LogEvidence::Add(std::uint32_t service, const telemetry::LogRecord& record,
   }
 }
 
+std::string LogEvidence::WithoutServices(const std::string& text,
+                                         std::vector<std::string>* names) const {
+  const auto is_part = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || IsDigit(c) || c == '-' || c == '_';
+  };
+  std::string masked;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    std::size_t end = at;
+    while (end < text.size() && is_part(text[end])) ++end;
+    const std::string_view word = std::string_view(text).substr(at, end - at);
+    if (!word.empty() && services_.Has(word)) {
+      masked += '*';
+      if (names != nullptr && std::ranges::find(*names, word) == names->end())
+        names->emplace_back(word);
+    } else {
+      masked += word;
+    }
+    if (end < text.size()) masked += text[end++];
+    at = end;
+  }
+  return masked;
+}
+
 void LogEvidence::Finish(const SpanEvidence& spans) {
   for (Statement& statement : statements_)
     for (std::uint32_t bin = 0; bin < timeline_.bins(); ++bin) {
@@ -161,7 +186,15 @@ void LogEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bou
     std::uint32_t first = kNone;  // bin that holds one
   };
   std::map<Key, Sum> sums;
+  // Complaints of the time before, of any service and about any.
+  std::set<std::string> usual;
   for (const Statement& statement : statements_) {
+    if (statement.level == Level::kError || statement.level == Level::kWarn)
+      for (std::uint32_t bin = 0; bin < timeline_.first_onset(); ++bin)
+        if (statement.taken[bin].taken > 0) {
+          usual.insert(WithoutServices(texts_.Name(statement.text), nullptr));
+          break;
+        }
     Sum& sum = sums.try_emplace({statement.service, statement.operation, statement.text,
                                  statement.level, statement.is_place},
                                 onsets)
@@ -185,9 +218,17 @@ void LogEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bou
                    .runs_before = share.before.chances,
                    .runs_during = share.during.chances,
                    .score = share.score,
-                   .onset_ns = timeline_.StartOf(rises && sum.first != kNone ? std::max(sum.first, onset) : onset),
+                   .onset_ns = timeline_.StartOf(
+                       rises && sum.first != kNone ? std::max(sum.first, onset) : onset),
                    .example_trace = sum.example->example_trace};
     (is_place ? shift.location : shift.text) = texts_.Name(text);
+    const bool complains = level == Level::kError || level == Level::kWarn;
+    if (complains && rises) {
+      // A place is one statement; only free text is shared by programs.
+      shift.usual = !is_place && usual.contains(WithoutServices(texts_.Name(text), nullptr));
+      WithoutServices(sum.example->example, &shift.names);
+      std::erase(shift.names, shift.service);
+    }
     if (operation != kNone) shift.operation = table_.OperationName(operation);
     if (rises)
       shift.change = share.before.taken == 0 ? LogChange::kNew : LogChange::kBursting;

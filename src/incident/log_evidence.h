@@ -53,6 +53,9 @@ class LogEvidence {
   std::vector<Statement> statements_;
   std::vector<std::vector<std::uint32_t>> lines_;  // service, bin
   std::uint64_t dropped_ = 0;
+
+  // The text of a statement with the names of services as *, and those names.
+  std::string WithoutServices(const std::string& text, std::vector<std::string>* names) const;
 };
 
 }  // namespace enclave::incident

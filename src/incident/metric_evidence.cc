@@ -103,8 +103,7 @@ class GoldenGatherer {
         const int rank = RankOf(labels);
         if (rank >= chosen.latency_rank) break;
         chosen.latency_rank = rank;
-        const double to_ms =
-            shift.metric.find("milliseconds") != std::string::npos ? 1 : 1000;
+        const double to_ms = shift.metric.find("milliseconds") != std::string::npos ? 1 : 1000;
         chosen.signals.latency_ms = Points(samples, window, to_ms, 0);
         chosen.signals.latency_before_ms = shift.before.median * to_ms;
         chosen.signals.latency_spread_ms = shift.before.spread * to_ms;
@@ -119,7 +118,8 @@ class GoldenGatherer {
         chosen.signals.error_spread = shift.before.spread;
         break;
       }
-      default: break;
+      default:
+        break;
     }
   }
 
@@ -128,10 +128,11 @@ class GoldenGatherer {
     for (auto& [service, chosen] : services_) {
       for (const auto& [time_ms, value] : chosen.traffic)
         chosen.signals.traffic.push_back({time_ms * kMs, value});
-      for (auto* points : {&chosen.signals.traffic, &chosen.signals.latency_ms,
-                           &chosen.signals.error_share})
+      for (auto* points :
+           {&chosen.signals.traffic, &chosen.signals.latency_ms, &chosen.signals.error_share})
         if (points->size() > bounds.points)  // the latest
-          points->erase(points->begin(), points->end() - static_cast<std::ptrdiff_t>(bounds.points));
+          points->erase(points->begin(),
+                        points->end() - static_cast<std::ptrdiff_t>(bounds.points));
       if (chosen.signals.latency_ms.empty() && chosen.signals.error_share.empty()) continue;
       all.push_back(std::move(chosen.signals));
       if (all.size() == bounds.services) break;
@@ -156,9 +157,8 @@ class GoldenGatherer {
     int rank = 3;
     for (const telemetry::Label& label : labels) {
       std::string value = label.value;
-      std::ranges::transform(value, value.begin(), [](unsigned char c) {
-        return static_cast<char>(std::tolower(c));
-      });
+      std::ranges::transform(value, value.begin(),
+                             [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
       if (value == "avg" || value == "average" || value == "mean") return 0;
       if (value == "p50" || value == "0.5" || value == "median") rank = std::min(rank, 1);
       if (value == "p90" || value == "0.9") rank = std::min(rank, 2);
@@ -189,9 +189,8 @@ class SeriesReader {
     const std::string_view metric = labels.Get(telemetry::kMetricName);
     const SignalFacts facts = SignalOf(metric);
     if (facts.signal == Signal::kOther || facts.of_node) return std::nullopt;
-    std::erase_if(samples, [](const telemetry::Sample& sample) {
-      return !std::isfinite(sample.value);
-    });
+    std::erase_if(samples,
+                  [](const telemetry::Sample& sample) { return !std::isfinite(sample.value); });
     if (facts.is_counter) ToRate(samples);
     if (samples.empty()) return std::nullopt;
     SeriesShift shift{

@@ -117,7 +117,7 @@ void SpanEvidence::TallyFlows() {
   const auto count = [&](std::uint32_t number, std::uint32_t callee, std::uint32_t step,
                          bool ends_after) {
     const SpanTable::Row& row = table_.rows()[number];
-    const auto [at, is_new] = numbers.try_emplace({Pair(row.operation, step), callee, ends_after},
+    const auto [at, is_new] = numbers.try_emplace({Pair(row.context, step), callee, ends_after},
                                                   static_cast<std::uint32_t>(flows_.size()));
     if (is_new)
       flows_.push_back({.context = row.context,
@@ -222,18 +222,17 @@ void SpanEvidence::FillOperations(Context& context, const Onsets& onsets,
                              ? sides.slow.score
                              : sides.failed.score;
     if (std::abs(score) < kLeastScore && sides.failed.during.taken == 0) continue;
-    context.operations.push_back(
-        {.service = services_.Name(group.first),
-         .operation = names_.Name(table_.operations()[group.second].name),
-         .duration_before = Summarize(sides.duration[0]),
-         .duration_during = Summarize(sides.duration[1]),
-         .self_before = Summarize(sides.self[0]),
-         .self_during = Summarize(sides.self[1]),
-         .errors_before = sides.failed.before.taken,
-         .errors_during = sides.failed.during.taken,
-         .score = score,
-         .onset_ns = sides.onset_ns,
-         .example = sides.worst});
+    context.operations.push_back({.service = services_.Name(group.first),
+                                  .operation = names_.Name(table_.operations()[group.second].name),
+                                  .duration_before = Summarize(sides.duration[0]),
+                                  .duration_during = Summarize(sides.duration[1]),
+                                  .self_before = Summarize(sides.self[0]),
+                                  .self_during = Summarize(sides.self[1]),
+                                  .errors_before = sides.failed.before.taken,
+                                  .errors_during = sides.failed.during.taken,
+                                  .score = score,
+                                  .onset_ns = sides.onset_ns,
+                                  .example = sides.worst});
   }
   std::ranges::sort(context.operations, [](const OperationShift& a, const OperationShift& b) {
     return std::tuple(-std::abs(a.score), std::string_view(a.service),
@@ -267,19 +266,19 @@ void SpanEvidence::FillEdges(Context& context, const Onsets& onsets, const Bound
     const auto ratio = [](std::size_t of, std::uint32_t requests) {
       return requests == 0 ? 0.0 : static_cast<double>(of) / requests;
     };
-    EdgeShift shift{
-        .caller = services_.Name(group.first),
-        .callee = services_.Name(group.second),
-        .gap_before = Summarize(sides.self[0]),
-        .gap_during = Summarize(sides.self[1]),
-        .calls_per_request_before = ratio(calls[0], served[group.first].taken),
-        .calls_per_request_during = ratio(calls[1], served[group.first].chances),
-        .errors_before = sides.failed.before.taken,
-        .errors_during = sides.failed.during.taken,
-        .score = std::abs(sides.slow.score) >= std::abs(sides.failed.score) ? sides.slow.score
-                                                                            : sides.failed.score,
-        .onset_ns = sides.onset_ns,
-        .example = sides.worst};
+    EdgeShift shift{.caller = services_.Name(group.first),
+                    .callee = services_.Name(group.second),
+                    .gap_before = Summarize(sides.self[0]),
+                    .gap_during = Summarize(sides.self[1]),
+                    .calls_per_request_before = ratio(calls[0], served[group.first].taken),
+                    .calls_per_request_during = ratio(calls[1], served[group.first].chances),
+                    .errors_before = sides.failed.before.taken,
+                    .errors_during = sides.failed.during.taken,
+                    .score = std::abs(sides.slow.score) >= std::abs(sides.failed.score)
+                                 ? sides.slow.score
+                                 : sides.failed.score,
+                    .onset_ns = sides.onset_ns,
+                    .example = sides.worst};
     std::uint32_t most = 0;
     for (const auto& [name, times] : operations)
       if (times > most) {
@@ -304,9 +303,8 @@ void SpanEvidence::FillFlows(Context& context, const Onsets& onsets, const Bound
   };
   std::map<Key, Sum> sums;
   for (const Flow& flow : flows_) {
-    Sum& sum =
-        sums.try_emplace({flow.operation, flow.callee, flow.step, flow.ends_after}, onsets)
-            .first->second;
+    Sum& sum = sums.try_emplace({flow.operation, flow.callee, flow.step, flow.ends_after}, onsets)
+                   .first->second;
     sum.shares.Add(flow.taken);
     if (sum.example == SpanTable::kNone ||
         table_.rows()[sum.example].start_ns < table_.rows()[flow.example].start_ns)

@@ -38,8 +38,8 @@ class SpanEvidence {
   };
   // Contexts that are told as one.
   struct Group {
-    std::uint32_t first = 0;   // service, or caller
-    std::uint32_t second = 0;  // operation, or callee
+    std::uint32_t first = 0;                    // service, or caller
+    std::uint32_t second = 0;                   // operation, or callee
     std::map<std::uint32_t, Stratum> strata{};  // by context
   };
   // How often runs of an operation in one context make a step, or end after it.

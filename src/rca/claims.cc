@@ -31,7 +31,7 @@ double Ramp(double value, double from, double to) {
 
 // How much longer it takes: for most, or for a tenth of them. Milliseconds.
 double RiseMs(const incident::Summary& before, const incident::Summary& during) {
-  return std::max(during.median - before.median, 0.2 * (during.high - before.high));
+  return std::max(during.median - before.median, 0.1 * (during.high - before.high));
 }
 
 bool IsRatio(const incident::SeriesShift& shift) {
@@ -55,6 +55,12 @@ class Claimant {
     any_spans_ = std::ranges::find(has_spans_, true) != has_spans_.end();
     for (const incident::SeriesShift& shift : context.series)
       knows_cpu_limits_ |= shift.signal == Signal::kCpu && IsRatio(shift);
+    for (const incident::LogShift& shift : context.logs)
+      if (shift.usual && shift.runs_during > 0) {
+        double& share = usual_share_[shift.service];
+        share = std::max(share, static_cast<double>(shift.count_during) /
+                                    static_cast<double>(shift.runs_during));
+      }
     FindLargestRise();
   }
 
@@ -95,6 +101,7 @@ class Claimant {
   void Operations();
   void Edges();
   void Flows();
+  double UsualShare(std::string_view service) const;
   void Logs();
   void Traces();
   void Facts();
@@ -108,6 +115,7 @@ class Claimant {
   const Context& context_;
   const CallGraph& graph_;
   std::set<Family> without_;
+  std::map<std::string_view, double> usual_share_;
   std::vector<bool> has_spans_;
   bool any_spans_ = false;
   bool knows_symptom_ = false;  // the symptom is accounted for, and single series say less
@@ -194,7 +202,9 @@ void Claimant::SayCpu(const incident::SeriesShift& shift) {
     // Towards its limit, and far from where it was.
     weight = kMostWeight * Ramp(level, 0.4, 0.8) * Ramp(level - shift.before.high, 0.1, 0.4);
   else
-    weight = knows_cpu_limits_ ? 0 : 6 * Ramp(shift.score, 5, 20) * Ramp(level / (shift.before.high + 1e-9), 1.5, 4);
+    weight = knows_cpu_limits_
+                 ? 0
+                 : 6 * Ramp(shift.score, 5, 20) * Ramp(level / (shift.before.high + 1e-9), 1.5, 4);
   Say(shift.service, {.kind = CauseKind::kCpu,
                       .weight = weight,
                       .id = shift.id,
@@ -241,7 +251,9 @@ void Claimant::SayLatency(const incident::SeriesShift& shift) {
   const bool is_client = shift.metric.find("client") != std::string::npos;
   // Spans say the same, and better.
   const double trust = (HasSpans(shift.service) ? 0.15 : 1.0) * (is_client ? 0.2 : 1.0) *
-                       (knows_symptom_ ? 0.15 : any_spans_ ? 0.3 : 1.0) *
+                       (knows_symptom_ ? 0.15
+                        : any_spans_   ? 0.3
+                                       : 1.0) *
                        Ramp(RiseMsOf(shift) / largest_rise_ms_, 0.02, 0.25);
   Say(shift.service, {.kind = CauseKind::kSlowDependency,
                       .weight = trust * ShiftWeight(shift.score, 10),
@@ -456,7 +468,8 @@ void Claimant::Flows() {
                NamesAnError(shift.step)) {
       Say(shift.service, {.kind = CauseKind::kCodeError,
                           .family = Family::kFlows,
-                          .weight = weight * 0.5,
+                          .weight = weight * 0.5 *
+                                    (1 - 0.8 * Ramp(UsualShare(shift.service) / change, 0.5, 0.9)),
                           .callee_would = true,
                           .id = shift.id,
                           .component = shift.operation,
@@ -466,8 +479,10 @@ void Claimant::Flows() {
                           .onset_ns = shift.onset_ns});
     }
   }
-  for (const auto& [key, cut] : cuts) {
+  for (auto& [key, cut] : cuts) {
     if (cut.step == nullptr) continue;
+    const double missing = cut.step->share_before - cut.step->share_during;
+    cut.lost *= 1 - 0.8 * Ramp(UsualShare(key.first) / missing, 0.5, 0.9);
     const auto& [service, operation] = key;
     double own = cut.lost;
     for (const incident::FlowShift* end : cut.ends) {
@@ -506,6 +521,12 @@ void Claimant::Flows() {
   }
 }
 
+// Of the runs of a service, how many end in a complaint that is nothing new.
+double Claimant::UsualShare(std::string_view service) const {
+  const auto found = usual_share_.find(service);
+  return found == usual_share_.end() ? 0 : found->second;
+}
+
 void Claimant::Logs() {
   // What operations now write instead, other than complaints: a branch that other input takes.
   std::map<std::pair<std::string_view, std::string_view>, double> instead;
@@ -513,10 +534,11 @@ void Claimant::Logs() {
     if (shift.change == incident::LogChange::kNew && shift.level != "ERROR" &&
         shift.level != "WARN" && shift.runs_during > 0) {
       double& share = instead[{shift.service, shift.operation}];
-      share = std::max(share, static_cast<double>(shift.count_during) /
-                                  static_cast<double>(shift.runs_during));
+      share = std::max(
+          share, static_cast<double>(shift.count_during) / static_cast<double>(shift.runs_during));
     }
   for (const incident::LogShift& shift : context_.logs) {
+    const double usual = UsualShare(shift.service);
     const std::string& name = shift.location.empty() ? shift.text : shift.location;
     const auto share = [](std::uint64_t count, std::uint64_t runs) {
       return runs == 0 ? 0.0 : static_cast<double>(count) / static_cast<double>(runs);
@@ -530,15 +552,30 @@ void Claimant::Logs() {
     if (shift.score > 0) {
       weight *= shift.level == "ERROR" ? 1.0 : shift.level == "WARN" ? 0.5 : 0.05;
       if (shift.change == incident::LogChange::kBursting) weight *= 0.6;
+      if (shift.usual) weight *= 0.3;
     } else {
       if (is_bad) continue;  // fewer errors are no fault
-      weight *= knows_runs ? 1.0 : 0.3;
+      weight *= (knows_runs ? 1.0 : 0.3) * (1 - 0.8 * Ramp(usual / (before - during), 0.5, 0.9));
       if (shift.change == incident::LogChange::kDwindling) weight *= 0.8;
-      if (const auto other = instead.find({shift.service, shift.operation});
-          other != instead.end())
+      if (const auto other = instead.find({shift.service, shift.operation}); other != instead.end())
         weight *= 1 - 0.7 * Ramp(other->second / (before - during + 1e-9), 0.2, 0.8);
     }
     const bool rises = shift.score > 0;
+    if (rises && is_bad && !shift.names.empty()) {
+      // A complaint about somebody speaks against him, and less against who complains.
+      weight *= 0.5;
+      for (const std::string& named : shift.names)
+        Say(named, {.kind = CauseKind::kDependencyDown,
+                    .family = Family::kLogs,
+                    .weight = weight / static_cast<double>(shift.names.size()),
+                    .callee_would = true,
+                    .id = shift.id,
+                    .component = name,
+                    .component_rank = 0.8,
+                    .sentence = fmt::format("{} complains about {}: {}", shift.service, named,
+                                            shift.example.substr(0, 160)),
+                    .onset_ns = shift.onset_ns});
+    }
     Say(shift.service,
         {.kind = rises && shift.level == "ERROR" ? CauseKind::kWrongResult : CauseKind::kCodeError,
          .family = Family::kLogs,

@@ -18,20 +18,23 @@ namespace {
 // How much of a caller's symptoms a callee's fault explains away, at most.
 constexpr double kExplained = 0.9;
 // And of a callee's by its caller's.
-constexpr double kExplainedByCaller = 0.7;
+constexpr double kExplainedByCaller = 0.9;
+// So many calls for each request are none.
+constexpr double kFewCalls = 0.01;
 // A service that the alert's service does not reach hardly causes it.
 constexpr double kUnreachable = 0.4;
 constexpr double kApart = 0.4;
 // Evidence for a callee that is plain by itself explains its callers, however loud they are.
 constexpr double kSurelyBelow = 4;
 // Nats of score to nats of probability; fitted so that confidence is calibrated.
-constexpr double kTemperature = 0.55;
+constexpr double kTemperature = 0.9;
 constexpr std::size_t kMostCited = 12;
 
 struct Standing {
-  double firm = 0;      // what only a fault of its own explains
-  double symptom = 0;   // what a fault of a callee would show as well
-  double mirrored = 0;  // what a fault of a caller would
+  double firm = 0;       // what only a fault of its own explains
+  double symptom = 0;    // what a fault of a callee would show as well
+  double mirrored = 0;   // what a fault of a caller would
+  double by_caller = 0;  // the share of that which a caller explains
   double score = 0;
   std::map<CauseKind, double> kinds{};
   std::vector<std::uint32_t> claims{};  // strongest first
@@ -73,6 +76,7 @@ class Ranking {
 
  private:
   void Gather();
+  void ExplainByCallers();
   void ExplainAway();
   void AddPriors();
   std::vector<bool> Reached() const;
@@ -124,7 +128,28 @@ std::vector<bool> Ranking::Reached() const {
   return reached;
 }
 
+// A caller that changed its way of calling changes what its callees do.
+void Ranking::ExplainByCallers() {
+  for (const incident::EdgeShift& edge : context_.edges) {
+    const auto caller = graph_.Find(edge.caller);
+    const auto callee = graph_.Find(edge.callee);
+    if (!caller || !callee) continue;
+    Standing& standing = standings_[*callee];
+    if (standing.mirrored == 0) continue;
+    const double change = std::abs(std::log2((edge.calls_per_request_during + kFewCalls) /
+                                             (edge.calls_per_request_before + kFewCalls)));
+    const double above = standings_[*caller].firm + standings_[*caller].symptom;
+    const double share =
+        std::clamp(change - 1, 0.0, 1.0) * std::min(1.0, above / standing.mirrored);
+    standing.by_caller = std::max(standing.by_caller, kExplainedByCaller * share);
+  }
+  for (Standing& standing : standings_)
+    standing.symptom = std::max(standing.symptom - standing.mirrored * standing.by_caller, 0.0);
+}
+
 void Ranking::ExplainAway() {
+  ExplainByCallers();
+  const std::vector<bool> reached = Reached();
   // Callees first: what remains of a callee tells how much of its callers' symptoms it explains.
   std::vector<double> deepest(graph_.size(), 0);  // strongest standing below
   for (const std::uint32_t service : graph_.CalleesFirst()) {
@@ -143,29 +168,8 @@ void Ranking::ExplainAway() {
                           graph_.Callers(service).empty();
     standing.score =
         standing.firm + standing.symptom * (1 - kExplained * share) * (is_apart ? kApart : 1.0);
+    if (!reached[service]) standing.score *= kUnreachable;
   }
-  // Then what callers explain: a changed way of calling changes what the callee does.
-  std::vector<double> score(graph_.size());
-  for (std::uint32_t service = 0; service < graph_.size(); ++service) {
-    const Standing& standing = standings_[service];
-    double above = 0;
-    for (const incident::EdgeShift& edge : context_.edges) {
-      if (standing.mirrored == 0) break;
-      if (graph_.Find(edge.callee) != service) continue;
-      const double before = edge.calls_per_request_before;
-      const double during = edge.calls_per_request_during;
-      const double change = std::abs(std::log2((during + 0.01) / (before + 0.01)));
-      if (change < 1) continue;
-      const auto caller = graph_.Find(edge.caller);
-      if (caller) above = std::max(above, standings_[*caller].score);
-    }
-    const double share = standing.mirrored == 0 ? 0 : std::min(1.0, above / standing.mirrored);
-    score[service] =
-        standing.score - std::min(standing.score, standing.mirrored) * kExplainedByCaller * share;
-  }
-  const std::vector<bool> reached = Reached();
-  for (std::uint32_t service = 0; service < graph_.size(); ++service)
-    standings_[service].score = score[service] * (reached[service] ? 1.0 : kUnreachable);
 }
 
 void Ranking::AddPriors() {

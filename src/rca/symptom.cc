@@ -30,8 +30,7 @@ std::optional<double> At(const std::vector<Point>& points, std::int64_t time_ns)
     step = std::max(step, (points[i].time_ns - points[i - 1].time_ns) / 2);
   const Point* nearest = &points.front();
   for (const Point& point : points)
-    if (std::abs(point.time_ns - time_ns) < std::abs(nearest->time_ns - time_ns))
-      nearest = &point;
+    if (std::abs(point.time_ns - time_ns) < std::abs(nearest->time_ns - time_ns)) nearest = &point;
   if (std::abs(nearest->time_ns - time_ns) > step) return std::nullopt;
   return nearest->value;
 }
@@ -102,8 +101,7 @@ class Accounting {
     Worst worst;
     for (const Point& point : Course(service, of_errors)) {
       if (point.time_ns < context_.during.from_ns) continue;
-      const double floors =
-          (point.value - Before(service, of_errors)) / Floor(service, of_errors);
+      const double floors = (point.value - Before(service, of_errors)) / Floor(service, of_errors);
       if (floors > worst.floors) worst = {floors, point.time_ns};
     }
     return worst;
@@ -129,8 +127,8 @@ class Accounting {
     const std::vector<std::uint32_t>& order = graph_.CalleesFirst();
     for (auto at = order.rbegin(); at != order.rend(); ++at)
       for (const std::uint32_t callee : graph_.Callees(*at))
-        through[callee] = std::max(through[callee],
-                                   std::min(through[*at], Lost(callee, of_errors, time_ns)));
+        through[callee] =
+            std::max(through[callee], std::min(through[*at], Lost(callee, of_errors, time_ns)));
     std::vector<Account> accounts;
     for (std::uint32_t service = 0; service < graph_.size(); ++service) {
       if (through[service] <= 0 || signals_[service] == nullptr) continue;
