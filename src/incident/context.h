@@ -165,6 +165,7 @@ struct LogShift {
   std::string text{};                // the template
   std::string example{};             // one line of it
   std::vector<std::string> names{};  // other services that it speaks of
+  bool knows_runs = false;           // the counts are of runs of one operation
   bool usual = false;                // services complained in these words before, this or others
   std::string operation{};           // that writes it, when the lines say so
   std::uint64_t count_before = 0;    // of the runs of that operation (else lines of the service)...

@@ -94,6 +94,21 @@ void LogEvidence::Add(std::uint32_t service, const telemetry::LogRecord& record,
   const std::uint32_t text =
       is_place ? texts_.Intern(head.location)
                : texts_.Intern(std::string(head.location) + ' ' + Mask(head.message));
+  const bool is_known_by_first = span == 0 && record.span_id.has_value();
+  if (is_known_by_first) {
+    span = record.span_id->value();
+    const auto [run, is_new] = runs_.try_emplace(span);
+    if (is_new) {
+      const auto [first, is_first] =
+          first_texts_.try_emplace(static_cast<std::uint64_t>(service) << 32 | text,
+                                   static_cast<std::uint32_t>(runs_of_.size()));
+      if (is_first) runs_of_.emplace_back(timeline_.bins());
+      run->second = {first->second, bin};
+      runs_of_[first->second][bin]++;
+    }
+    context = run->second.context;
+    bin = run->second.bin;
+  }
   Level level = LevelOf(head.level);
   if (level == Level::kUnknown) level = LevelOf(record.metadata.Get("level"));
   const std::uint64_t hash = ((static_cast<std::uint64_t>(service) << 40) ^
@@ -105,7 +120,7 @@ void LogEvidence::Add(std::uint32_t service, const telemetry::LogRecord& record,
   for (const std::uint32_t candidate : same) {
     const Statement& statement = statements_[candidate];
     if (statement.service == service && statement.context == context && statement.text == text &&
-        statement.level == level)
+        statement.is_known_by_first == is_known_by_first && statement.level == level)
       number = candidate;
   }
   if (number == kNone) {
@@ -117,6 +132,7 @@ void LogEvidence::Add(std::uint32_t service, const telemetry::LogRecord& record,
     same.push_back(number);
     statements_.push_back({.service = service,
                            .context = context,
+                           .is_known_by_first = is_known_by_first,
                            .operation = operation,
                            .text = text,
                            .level = level,
@@ -163,8 +179,12 @@ void LogEvidence::Finish(const SpanEvidence& spans) {
   for (Statement& statement : statements_)
     for (std::uint32_t bin = 0; bin < timeline_.bins(); ++bin) {
       Tally& tally = statement.taken[bin];
-      tally.chances = statement.context == kNone ? lines_[statement.service][bin]
-                                                 : spans.Runs(statement.context)[bin];
+      if (statement.is_known_by_first)
+        tally.chances = runs_of_[statement.context][bin];
+      else if (statement.context != kNone)
+        tally.chances = spans.Runs(statement.context)[bin];
+      else
+        tally.chances = lines_[statement.service][bin];
       tally.taken = std::min(tally.taken, tally.chances);
     }
 }
@@ -230,6 +250,7 @@ void LogEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bou
       std::erase(shift.names, shift.service);
     }
     if (operation != kNone) shift.operation = table_.OperationName(operation);
+    shift.knows_runs = sum.example->context != kNone;
     if (rises)
       shift.change = share.before.taken == 0 ? LogChange::kNew : LogChange::kBursting;
     else

@@ -466,17 +466,17 @@ void Claimant::Flows() {
       cut.step = &shift;
     } else if (!shift.ends_after && shift.score > 0 && shift.callee == shift.service &&
                NamesAnError(shift.step)) {
-      Say(shift.service, {.kind = CauseKind::kCodeError,
-                          .family = Family::kFlows,
-                          .weight = weight * 0.5 *
-                                    (1 - 0.8 * Ramp(UsualShare(shift.service) / change, 0.5, 0.9)),
-                          .callee_would = true,
-                          .id = shift.id,
-                          .component = shift.operation,
-                          .component_rank = 0.5,
-                          .sentence = fmt::format("{} of {} ends in {}", shift.operation,
-                                                  shift.service, shift.step),
-                          .onset_ns = shift.onset_ns});
+      Say(shift.service,
+          {.kind = CauseKind::kCodeError,
+           .family = Family::kFlows,
+           .weight = weight * 0.5 * (1 - 0.8 * Ramp(UsualShare(shift.service) / change, 0.5, 0.9)),
+           .callee_would = true,
+           .id = shift.id,
+           .component = shift.operation,
+           .component_rank = 0.5,
+           .sentence =
+               fmt::format("{} of {} ends in {}", shift.operation, shift.service, shift.step),
+           .onset_ns = shift.onset_ns});
     }
   }
   for (auto& [key, cut] : cuts) {
@@ -546,7 +546,7 @@ void Claimant::Logs() {
     const double before = share(shift.count_before, shift.runs_before);
     const double during = share(shift.count_during, shift.runs_during);
     const bool is_bad = shift.level == "ERROR" || shift.level == "WARN";
-    const bool knows_runs = !shift.operation.empty();
+    const bool knows_runs = shift.knows_runs;
     double weight =
         Bounded(std::abs(shift.score) * 0.45, 10) * Ramp(std::abs(during - before), 0.02, 0.3);
     if (shift.score > 0) {

@@ -196,12 +196,21 @@ std::optional<std::uint32_t> Ranking::Symptom() const {
 Hypothesis Ranking::Describe(std::uint32_t service, double confidence) const {
   const Standing& standing = standings_[service];
   Hypothesis hypothesis{.service = graph_.Name(service), .confidence = confidence};
+  // A service short of a resource is slow, late and fails: those kinds follow from that one.
+  double resource = 0;
+  for (const auto& [kind, weight] : standing.kinds)
+    if (kind == CauseKind::kCpu || kind == CauseKind::kMemory || kind == CauseKind::kDisk)
+      resource = std::max(resource, weight);
+  const double follows = std::clamp((resource - 2) / 4, 0.0, 1.0);
   double all = 0;
   double best = 0;
   for (const auto& [kind, weight] : standing.kinds) {
-    all += std::max(weight, 0.0);
-    if (weight > best) {
-      best = weight;
+    const bool is_timing = kind == CauseKind::kNetworkDelay || kind == CauseKind::kSlowDependency;
+    const bool is_code = kind == CauseKind::kCodeError || kind == CauseKind::kWrongResult;
+    const double left = weight * (is_timing ? 1 - follows : is_code ? 1 - 0.5 * follows : 1);
+    all += std::max(left, 0.0);
+    if (left > best) {
+      best = left;
       hypothesis.kind = kind;
     }
   }
