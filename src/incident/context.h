@@ -84,6 +84,20 @@ struct SeriesShift {
   bool operator==(const SeriesShift&) const = default;
 };
 
+// g: how a service served its requests over the window, whether it moved or not.
+struct GoldenSignals {
+  EvidenceId id{};
+  std::string service{};
+  std::vector<Point> traffic{};      // requests, per sample
+  std::vector<Point> latency_ms{};   // a request's, on average where a series says so
+  std::vector<Point> error_share{};  // of the requests
+  double latency_before_ms = 0;
+  double latency_spread_ms = 0;
+  double error_before = 0;
+  double error_spread = 0;
+  bool operator==(const GoldenSignals&) const = default;
+};
+
 // o: an operation of a service whose own time or errors moved. Times in milliseconds.
 struct OperationShift {
   EvidenceId id{};
@@ -242,6 +256,7 @@ struct Context {
   std::vector<ServiceFacts> services{};  // by name
   std::vector<Call> topology{};          // sorted
   std::vector<SeriesShift> series{};     // each kind: the most telling first
+  std::vector<GoldenSignals> golden{};   // by service
   std::vector<OperationShift> operations{};
   std::vector<EdgeShift> edges{};
   std::vector<FlowShift> flows{};

@@ -181,6 +181,7 @@ base::Result<Context> Freeze(const Sources& sources, const Question& question,
   std::erase_if(context.left_out, [](const auto& kind) { return kind.second == 0; });
 
   Number(context.series, 'm');
+  Number(context.golden, 'g');
   Number(context.operations, 'o');
   Number(context.edges, 'e');
   Number(context.flows, 'f');

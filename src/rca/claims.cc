@@ -1,5 +1,7 @@
 #include "rca/claims.h"
 
+#include "rca/symptom.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -50,6 +52,7 @@ class Claimant {
     for (const Family family : options.without) without_.insert(family);
     for (const incident::ServiceFacts& service : context.services)
       has_spans_.push_back(service.requests_before > 0 && service.requests_during > 0);
+    any_spans_ = std::ranges::find(has_spans_, true) != has_spans_.end();
     for (const incident::SeriesShift& shift : context.series)
       knows_cpu_limits_ |= shift.signal == Signal::kCpu && IsRatio(shift);
     FindLargestRise();
@@ -81,6 +84,7 @@ class Claimant {
                       double score) const;
   double Material(double rise_ms) const;
   void FindLargestRise();
+  void Symptom();
   void Series();
   void SayCpu(const incident::SeriesShift& shift);
   void SayLevel(const incident::SeriesShift& shift);
@@ -105,6 +109,8 @@ class Claimant {
   const CallGraph& graph_;
   std::set<Family> without_;
   std::vector<bool> has_spans_;
+  bool any_spans_ = false;
+  bool knows_symptom_ = false;  // the symptom is accounted for, and single series say less
   double largest_rise_ms_ = 1;
   bool knows_cpu_limits_ = false;  // shares of limits are measured, and say more than cores
   std::vector<Claim> claims_;
@@ -115,7 +121,40 @@ std::string FromTo(const incident::SeriesShift& shift) {
                      shift.before.median, shift.during.high);
 }
 
+// A host's address is a caller's view of something else that may have telemetry of its own.
+bool IsAddress(std::string_view service) {
+  return std::ranges::count(service, '.') >= 1 && service.find(' ') == std::string_view::npos &&
+         service.find("::") == std::string_view::npos;
+}
+
+void Claimant::Symptom() {
+  for (const Account& account : AccountFor(context_, graph_)) {
+    knows_symptom_ = true;
+    const std::string& service = graph_.Name(account.service);
+    const double address =
+        IsAddress(service) && graph_.Callees(account.service).empty() ? 0.5 : 1.0;
+    Say(service,
+        {.kind = account.of_errors ? CauseKind::kCodeError : CauseKind::kSlowDependency,
+         .weight = kMostWeight * address * Ramp(account.share, 0.05, 0.5) *
+                   Ramp(account.likeness, 0.0, 0.8) * Ramp(account.floors, 1, 4),
+         .id = account.id,
+         .component = account.of_errors ? "errors" : "latency",
+         .component_rank = 1.5,
+         .sentence =
+             account.of_errors
+                 ? fmt::format("{} fails {:.1f} % of its requests instead of {:.1f} %, which is "
+                               "{:.0f} % of what the users lose",
+                               service, 100 * account.worst, 100 * account.before,
+                               100 * account.share)
+                 : fmt::format("{} takes {:.3g} ms instead of {:.3g} ms, which is {:.0f} % of what "
+                               "the users wait longer",
+                               service, account.worst, account.before, 100 * account.share),
+         .onset_ns = context_.during.from_ns});
+  }
+}
+
 void Claimant::Series() {
+  Symptom();
   for (const incident::SeriesShift& shift : context_.series) {
     if (!shift.caller.empty()) {
       SayCallSeries(shift);
@@ -202,6 +241,7 @@ void Claimant::SayLatency(const incident::SeriesShift& shift) {
   const bool is_client = shift.metric.find("client") != std::string::npos;
   // Spans say the same, and better.
   const double trust = (HasSpans(shift.service) ? 0.15 : 1.0) * (is_client ? 0.2 : 1.0) *
+                       (knows_symptom_ ? 0.15 : any_spans_ ? 0.3 : 1.0) *
                        Ramp(RiseMsOf(shift) / largest_rise_ms_, 0.02, 0.25);
   Say(shift.service, {.kind = CauseKind::kSlowDependency,
                       .weight = trust * ShiftWeight(shift.score, 10),
@@ -218,7 +258,7 @@ void Claimant::SayErrors(const incident::SeriesShift& shift) {
                     shift.metric.find("availab") != std::string::npos;
   if ((shift.score > 0) == good) return;
   Say(shift.service, {.kind = CauseKind::kCodeError,
-                      .weight = ShiftWeight(shift.score, 10),
+                      .weight = (knows_symptom_ ? 0.15 : 1.0) * ShiftWeight(shift.score, 10),
                       .callee_would = true,
                       .id = shift.id,
                       .component = shift.metric,
@@ -289,7 +329,7 @@ double Claimant::SlowerWeight(const incident::Summary& before, const incident::S
 
 // Nobody notices a few milliseconds; and beside seconds, tens of milliseconds are no cause.
 double Claimant::Material(double rise_ms) const {
-  return Ramp(std::log10(std::max(rise_ms, 1.0)), 0.7, 2.0) *
+  return Ramp(std::log10(std::max(rise_ms, 1.0)), 1.0, 2.0) *
          Ramp(rise_ms / largest_rise_ms_, 0.02, 0.25);
 }
 
