@@ -14,8 +14,8 @@ concept OneOf = (std::same_as<std::remove_const_t<T>, Ts> || ...);
 
 template <typename T>
 concept HasFields =
-    OneOf<T, Window, Alert, Summary, Point, SeriesShift, OperationShift, EdgeShift, FlowShift,
-          LogShift, FailingTrace, KubernetesFact, Change, Call, ServiceFacts, Context>;
+    OneOf<T, Window, Alert, Summary, Point, SeriesShift, GoldenSignals, OperationShift, EdgeShift,
+          FlowShift, LogShift, FailingTrace, KubernetesFact, Change, Call, ServiceFacts, Context>;
 
 // `visit(name, member)` for each member, in their order.
 template <typename Visitor, OneOf<Window> T>
@@ -63,6 +63,19 @@ void VisitFields(Visitor& visit, T& x) {
   visit("score", x.score);
   visit("onset_ns", x.onset_ns);
   visit("points", x.points);
+}
+
+template <typename Visitor, OneOf<GoldenSignals> T>
+void VisitFields(Visitor& visit, T& x) {
+  visit("id", x.id);
+  visit("service", x.service);
+  visit("traffic", x.traffic);
+  visit("latency_ms", x.latency_ms);
+  visit("error_share", x.error_share);
+  visit("latency_before_ms", x.latency_before_ms);
+  visit("latency_spread_ms", x.latency_spread_ms);
+  visit("error_before", x.error_before);
+  visit("error_spread", x.error_spread);
 }
 
 template <typename Visitor, OneOf<OperationShift> T>
@@ -124,6 +137,9 @@ void VisitFields(Visitor& visit, T& x) {
   visit("location", x.location);
   visit("text", x.text);
   visit("example", x.example);
+  visit("names", x.names);
+  visit("knows_runs", x.knows_runs);
+  visit("usual", x.usual);
   visit("operation", x.operation);
   visit("count_before", x.count_before);
   visit("count_during", x.count_during);
@@ -203,6 +219,7 @@ void VisitFields(Visitor& visit, T& x) {
   visit("services", x.services);
   visit("topology", x.topology);
   visit("series", x.series);
+  visit("golden", x.golden);
   visit("operations", x.operations);
   visit("edges", x.edges);
   visit("flows", x.flows);
