@@ -28,10 +28,17 @@ bool EndsInCapitals(std::string_view name) {
   return i < name.size() && (i == 0 || name[i - 1] == '.');
 }
 
+// The word in `name=word`.
+bool IsNamedValue(const Template& known, std::size_t i) {
+  if (i > 0 && known.slots[i - 1].kind == PieceKind::kBlank) --i;
+  return i > 0 && known.Part(known.slots[i - 1]) == "=";
+}
+
 Rank RankOf(const Template& known, std::size_t i) {
   const Slot& slot = known.slots[i];
   if (slot.IsValue() || slot.MayVary()) return Rank::kIdentifier;
-  if (slot.kind != PieceKind::kName) return Rank::kWord;
+  if (slot.kind != PieceKind::kName)
+    return IsNamedValue(known, i) ? Rank::kName : Rank::kWord;
   return EndsInCapitals(known.Part(slot)) ? Rank::kName : Rank::kIdentifier;
 }
 
