@@ -362,6 +362,16 @@ bool IsIdValue(std::string_view value) {
   return std::all_of(value.begin(), value.end(), [](char c) { return IsHexDigit(c) || c == '-'; });
 }
 
+bool MayBeginIdName(char c) {
+  c = ToLower(c);
+  return c == 't' || c == 's' || c == 'd' || c == 'x';
+}
+
+// An id stands at the end only when its last digit does, or what closes it.
+bool MayEndId(char c) {
+  return IsHexDigit(c) || c == '"' || c == ']' || c == ')' || c == '}' || c == ',' || c == ';';
+}
+
 struct FoundId {
   IdName name = IdName::kNone;
   std::string_view value{};
@@ -372,6 +382,7 @@ struct FoundId {
 FoundId IdAt(std::string_view text, std::size_t at) {
   const auto name_char = [](char c) { return IsLetter(c) || c == '_' || c == '.' || c == '-'; };
   while (at < text.size() && (text[at] == '[' || text[at] == '(' || text[at] == '{')) ++at;
+  if (at >= text.size() || !MayBeginIdName(text[at])) return {};
   std::size_t i = at;
   while (i < text.size() && i - at < 16 && name_char(text[i])) ++i;
   const IdName name = IdNameOf(text.substr(at, i - at));
@@ -424,8 +435,7 @@ std::size_t CriMessage(std::string_view line) {
 
 IdName IdNameOf(std::string_view name) {
   if (name.size() < 5 || name.size() > 14) return IdName::kNone;
-  const char first = ToLower(name.front());
-  if (first != 't' && first != 's' && first != 'd' && first != 'x') return IdName::kNone;
+  if (!MayBeginIdName(name.front())) return IdName::kNone;
   static constexpr std::array<std::string_view, 8> kTrace{"traceid",    "trace_id",    "trace-id",
                                                           "trace.id",   "dd.trace_id", "trace",
                                                           "x-trace-id", "x-b3-traceid"};
@@ -446,7 +456,7 @@ void TakeTraceIds(LineHead* head) {
     Put(found, head);
     text = Trim(text.substr(found.end));
   }
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 3 && !text.empty() && MayEndId(text.back()); ++i) {
     FoundId found;
     const auto begin = LastId(text, &found);
     if (!begin) break;
@@ -527,7 +537,8 @@ Level LevelOf(std::string_view printed) {
        {"informational", Level::kInfo}, {"verbose", Level::kDebug},   {"fine", Level::kDebug}}};
   if (printed.size() < 3 || printed.size() > 13) return Level::kUnknown;
   for (const Word& word : kWords)
-    if (EqualIgnoringCase(printed, word.text)) return word.level;
+    if (ToLower(printed.front()) == word.text.front() && EqualIgnoringCase(printed, word.text))
+      return word.level;
   return Level::kUnknown;
 }
 

@@ -383,6 +383,7 @@ class Scanner {
     std::size_t dots = 0;
     std::size_t slashes = 0;
     bool joined = false;
+    bool capitals = false;
     char previous = '\0';
     for (const char c : atom) {
       if (IsDigit(c)) {
@@ -390,6 +391,7 @@ class Scanner {
         digit_runs += IsDigit(previous) ? 0 : 1;
       } else if (IsLetter(c) || (static_cast<unsigned char>(c) & 0x80U) != 0) {
         ++letters;
+        capitals |= IsUpper(c);
       } else {
         joined |= IsWordJoint(c);
         dots += c == '.' ? 1 : 0;
@@ -403,7 +405,7 @@ class Scanner {
     }
     if (digits > 0 || atom.size() >= 8)
       if (IsHex(atom)) return Value(VariableType::kHex, end);
-    if (dots > 0 && At(end) == ':' && IsDigit(At(end + 1)) && !HasSourceSuffix(atom))
+    if (dots > 0 && !capitals && At(end) == ':' && IsDigit(At(end + 1)) && !HasSourceSuffix(atom))
       return Value(VariableType::kHost, end);
     if (slashes >= 2 && (digits > 0 || dots > 0)) return Value(VariableType::kPath, end);
     if ((dots > 0 || slashes > 0) && AfterEquals()) return Value(VariableType::kText, end);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/check.h"
+#include "telemetry/templates/head_parts.h"
 
 namespace enclave::telemetry::templates {
 namespace {
@@ -20,9 +21,36 @@ constexpr std::size_t kManyNames = 3;        // com.shop.Cart
 constexpr std::size_t kManyWords = 6;        // of the language: states and modes have few
 constexpr std::size_t kFewestWords = 2;      // that must be left beside such a position
 
-Rank RankOf(const Slot& slot) {
+// com.shop.Status.PAID: a constant of the program, of which there are few.
+bool EndsInCapitals(std::string_view name) {
+  std::size_t i = name.size();
+  while (i > 0 && (IsUpper(name[i - 1]) || name[i - 1] == '_')) --i;
+  return i < name.size() && (i == 0 || name[i - 1] == '.');
+}
+
+// The word in `name=word`.
+bool IsNamedValue(const Template& known, std::size_t i) {
+  if (i > 0 && known.slots[i - 1].kind == PieceKind::kBlank) --i;
+  return i > 0 && known.Part(known.slots[i - 1]) == "=";
+}
+
+Rank RankOf(const Template& known, std::size_t i) {
+  const Slot& slot = known.slots[i];
   if (slot.IsValue() || slot.MayVary()) return Rank::kIdentifier;
-  return slot.kind == PieceKind::kName ? Rank::kName : Rank::kWord;
+  if (slot.kind != PieceKind::kName)
+    return IsNamedValue(known, i) ? Rank::kName : Rank::kWord;
+  return EndsInCapitals(known.Part(slot)) ? Rank::kName : Rank::kIdentifier;
+}
+
+// Of a position in which two templates differ. A word where the other has an address or a path is
+// another such value; a word where it has a number may be anything.
+Rank RankOf(const Template& a, const Template& b, std::size_t i) {
+  const auto place = [i](const Template& known) {
+    const Slot& slot = known.slots[i];
+    return slot.wild || (slot.kind == PieceKind::kVariable && slot.type != VariableType::kNumber);
+  };
+  if (place(a) || place(b)) return Rank::kIdentifier;
+  return std::max(RankOf(a, i), RankOf(b, i));
 }
 
 std::size_t Needed(Rank rank) {
@@ -203,7 +231,7 @@ std::vector<TemplateTable::Difference> TemplateTable::Near(const Template& self,
     for (std::size_t i = 0; i < self.slots.size(); ++i) {
       if (self.slots[i].hash == other.slots[i].hash) continue;
       positions.push_back(static_cast<std::uint16_t>(i));
-      words |= RankOf(self.slots[i]) == Rank::kWord || RankOf(other.slots[i]) == Rank::kWord;
+      words |= RankOf(self, other, i) == Rank::kWord;
       if (words && positions.size() > 1) break;
     }
     // Words of the language must differ in one position alone, as two that differ are two
@@ -226,7 +254,7 @@ TemplateTable::Index TemplateTable::Generalise(Index fresh) {
         if (other.positions != candidate.positions) continue;
         members.push_back(other.other);
         for (const std::uint16_t i : other.positions)
-          rank = std::max({rank, RankOf(self.slots[i]), RankOf(templates_[other.other].slots[i])});
+          rank = std::max(rank, RankOf(self, templates_[other.other], i));
       }
       if (members.size() >= Needed(rank) &&
           WordsBut(self, candidate.positions) >= (rank == Rank::kWord ? kFewestWords : 1)) {

@@ -120,9 +120,9 @@ BENCHMARK_CAPTURE(BM_SplitHead, logback,
                   "16:48:42.424 INFO  c.s.OrderServiceImpl#532 TraceID: "
                   "0af7651916cd43dd8448eb211c80319c SpanID: b7ad6b7169203331 ",
                   "");
-BENCHMARK_CAPTURE(
-    BM_SplitHead, json, R"({"time":"2024-01-02T10:11:12.5Z","severity":"INFO","message":")",
-    R"(","service":"cart","trace_id":"0af7651916cd43dd8448eb211c80319c"})");
+BENCHMARK_CAPTURE(BM_SplitHead, json,
+                  R"({"time":"2024-01-02T10:11:12.5Z","severity":"INFO","message":")",
+                  R"(","service":"cart","trace_id":"0af7651916cd43dd8448eb211c80319c"})");
 BENCHMARK_CAPTURE(BM_SplitHead, klog, "I0102 15:04:05.678901       1 controller.go:114] ", "");
 BENCHMARK_CAPTURE(BM_SplitHead, docker, R"({"log":"10:11:12 INFO c.s.Cart#4 )",
                   R"(\n","stream":"stdout","time":"2024-01-02T10:11:12.5Z"})");
