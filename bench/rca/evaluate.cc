@@ -16,7 +16,6 @@ using enclave::rca::CauseKind;
 using enclave::rca::Hypothesis;
 using telemetry::Span;
 
-constexpr std::int64_t kMinuteNs = 60'000'000'000;
 constexpr double kDropped = 0.2;
 constexpr std::uint64_t kSeed = 20;
 
@@ -156,14 +155,7 @@ base::Result<Answer> Ask(LoadedCase& loaded, Perturbation perturbation,
   return answer;
 }
 
-std::string KindWord(const Hypothesis& hypothesis, const incident::Context& context,
-                     bool labels_are_symptoms) {
-  if (labels_are_symptoms)
-    for (const enclave::rca::Cited& cited : hypothesis.evidence)
-      if (const auto* series = ById(context.series, cited.id)) {
-        if (series->signal == incident::Signal::kErrors) return "availability";
-        if (series->signal == incident::Signal::kLatency) return "latency";
-      }
+std::string KindWord(const Hypothesis& hypothesis, bool labels_are_symptoms) {
   switch (hypothesis.kind) {
     case CauseKind::kCodeError:
       return labels_are_symptoms ? "availability" : "exception";
@@ -243,7 +235,7 @@ Outcome Compare(const Answer& answer, const CaseEntry& entry, const Truth& truth
   outcome.first = first.service;
   outcome.confidence = first.confidence;
   outcome.component = first.component;
-  outcome.kind = KindWord(first, answer.context, labels_are_symptoms);
+  outcome.kind = KindWord(first, labels_are_symptoms);
   outcome.kind_right = CoarseKind(outcome.kind) == CoarseKind(truth.fault_type);
   if (!truth.inner.empty())
     outcome.inner_right = outcome.rank == 1 && NamesInner(first, answer.context, truth.inner);

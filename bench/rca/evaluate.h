@@ -44,9 +44,8 @@ base::Result<Answer> Ask(LoadedCase& loaded, Perturbation perturbation,
                          const enclave::rca::Options& options, base::Clock& clock);
 
 // The engine's kinds in the words of the packs. Where labels are symptoms (latency, availability)
-// the word follows from what moved.
-std::string KindWord(const enclave::rca::Hypothesis& hypothesis, const incident::Context& context,
-                     bool labels_are_symptoms);
+// a kind is the symptom it makes.
+std::string KindWord(const enclave::rca::Hypothesis& hypothesis, bool labels_are_symptoms);
 // cpu_contention and cpu_consumed are one cause to anybody who looks from outside, and so on; the
 // same classes as the scorer's.
 std::string_view CoarseKind(std::string_view word);

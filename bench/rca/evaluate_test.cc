@@ -43,15 +43,12 @@ TEST(CompareTest, RankKindAndConfidence) {
   EXPECT_EQ(line["ms"], 2.0);
 }
 
-TEST(CompareTest, SymptomsFollowFromWhatMoved) {
-  incident::Context context;
-  context.series.push_back({.id = "m1", .signal = incident::Signal::kErrors});
-  context.series.push_back({.id = "m2", .signal = incident::Signal::kLatency});
-  const Hypothesis slow{.kind = CauseKind::kCodeError, .evidence = {{.id = "m2"}, {.id = "m1"}}};
-  EXPECT_EQ(KindWord(slow, context, true), "latency");
-  EXPECT_EQ(KindWord(slow, context, false), "exception");
-  EXPECT_EQ(KindWord({.kind = CauseKind::kCrash}, context, true), "availability");
-  EXPECT_EQ(KindWord({.kind = CauseKind::kNetworkDelay}, context, false), "network_delay");
+TEST(KindWordTest, SpeaksTheWordsOfThePacks) {
+  EXPECT_EQ(KindWord({.kind = CauseKind::kCodeError}, true), "availability");
+  EXPECT_EQ(KindWord({.kind = CauseKind::kCodeError}, false), "exception");
+  EXPECT_EQ(KindWord({.kind = CauseKind::kSlowDependency}, true), "latency");
+  EXPECT_EQ(KindWord({.kind = CauseKind::kCrash}, true), "availability");
+  EXPECT_EQ(KindWord({.kind = CauseKind::kNetworkDelay}, false), "network_delay");
 }
 
 TEST(InnerTest, EitherStatementOfAPairOrOneBetween) {

@@ -13,6 +13,9 @@
 
 namespace enclave::bench::rca {
 
+inline constexpr std::int64_t kMillisecondNs = 1'000'000;
+inline constexpr std::int64_t kMinuteNs = 60'000'000'000;
+
 // Rows that could not be read, by file and reason.
 struct SkippedRows {
   std::string file{};

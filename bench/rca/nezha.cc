@@ -20,9 +20,6 @@ using telemetry::Label;
 using telemetry::Labels;
 using telemetry::Sample;
 
-constexpr std::int64_t kMillisecondNs = 1'000'000;
-constexpr std::int64_t kMinuteNs = 60'000'000'000;
-
 // What a column is called by OpenTelemetry's conventions, as its Prometheus exporter writes it.
 struct Column {
   std::string_view source;
@@ -294,6 +291,10 @@ class CaseReader {
 };
 
 }  // namespace
+
+base::Result<LoadedCase> LoadNezhaCase(const std::string& directory, const CaseEntry& entry) {
+  return CaseReader(directory, entry).Read();
+}
 
 std::string_view ServiceOfPod(std::string_view pod) {
   const std::size_t last = pod.rfind('-');

@@ -20,7 +20,6 @@ using telemetry::Labels;
 using telemetry::Sample;
 
 constexpr std::int64_t kPeriodMs = 300'000;
-constexpr std::int64_t kMillisecondNs = 1'000'000;
 
 struct Naming {
   std::string_view metric;

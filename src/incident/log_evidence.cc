@@ -14,7 +14,6 @@ using telemetry::templates::LevelOf;
 using telemetry::templates::LineHead;
 using telemetry::templates::SplitHead;
 
-constexpr double kLeastScore = 3;
 constexpr std::size_t kLongestExample = 500;
 constexpr std::size_t kMostWords = 40;
 

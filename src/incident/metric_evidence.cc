@@ -7,6 +7,7 @@
 #include <optional>
 #include <tuple>
 
+#include "incident/rate_change.h"
 #include "incident/signal.h"
 #include "incident/summary.h"
 
@@ -18,7 +19,6 @@ constexpr std::int64_t kHistoryNs = 3'600'000'000'000;
 // Samples just before the onset may already show it: scrapes average over their interval.
 constexpr std::int64_t kUnsureNs = 15'000'000'000;
 constexpr std::size_t kLeastBefore = 2;
-constexpr double kLeastScore = 3;
 
 // By how much a quantity has to move before it means anything, in its own unit.
 double FloorOf(const SignalFacts& facts, const Summary& before, double during) {

@@ -51,6 +51,9 @@ class Timeline {
   std::uint32_t last_onset_ = 1;
 };
 
+// Beneath so many nats (a likelihood ratio of 20), or floors of its unit, a change is chance.
+inline constexpr double kLeastScore = 3;
+
 struct Tally {
   std::uint32_t taken = 0;
   std::uint32_t chances = 0;

@@ -14,8 +14,6 @@
 namespace enclave::incident {
 namespace {
 
-// Beneath this a change is chance (a likelihood ratio of 20).
-constexpr double kLeastScore = 3;
 // A share has to move by so much to be told.
 constexpr double kLeastShare = 0.05;
 // What is slow: past the 95th percentile of normal by a tenth and this.

@@ -88,7 +88,6 @@ class Ranking {
   CallGraph graph_;
   std::vector<Claim> claims_;
   std::vector<Standing> standings_;
-  std::vector<std::vector<std::string>> memories_;
 };
 
 void Ranking::Gather() {
@@ -173,16 +172,26 @@ void Ranking::ExplainAway() {
 }
 
 void Ranking::AddPriors() {
-  memories_.resize(graph_.size());
+  // However many memories agree, together they add no more than the bound.
+  struct Sum {
+    double odds = 0;
+    std::map<std::string_view, double> of_kind{};
+  };
+  std::map<std::uint32_t, Sum> sums;
   for (const Prior& prior : options_.priors) {
     const auto service = graph_.Find(prior.service);
     // Memory speaks of what there is evidence for; it invents no suspects.
     if (!service || standings_[*service].claims.empty()) continue;
-    const double odds = std::clamp(prior.log_odds, -kPriorBound, kPriorBound);
-    standings_[*service].score += odds;
-    for (auto& [kind, weight] : standings_[*service].kinds)
-      if (prior.kind == ToString(kind)) weight += odds;
-    memories_[*service] = prior.memories;
+    Sum& sum = sums[*service];
+    sum.odds += prior.log_odds;
+    if (!prior.kind.empty()) sum.of_kind[prior.kind] += prior.log_odds;
+  }
+  const auto bounded = [](double odds) { return std::clamp(odds, -kPriorBound, kPriorBound); };
+  for (const auto& [service, sum] : sums) {
+    standings_[service].score += bounded(sum.odds);
+    for (auto& [kind, weight] : standings_[service].kinds)
+      if (const auto found = sum.of_kind.find(ToString(kind)); found != sum.of_kind.end())
+        weight += bounded(found->second);
   }
 }
 

@@ -30,6 +30,8 @@ double ShiftWeight(double score, double most) {
 }  // namespace
 
 void Claimant::Symptom() {
+  // Spans tell the same request by request.
+  if (any_spans_) return;
   for (const Account& account : AccountFor(context_, graph_)) {
     knows_symptom_ = true;
     const std::string& service = graph_.Name(account.service);
