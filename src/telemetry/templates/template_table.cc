@@ -37,8 +37,7 @@ bool IsNamedValue(const Template& known, std::size_t i) {
 Rank RankOf(const Template& known, std::size_t i) {
   const Slot& slot = known.slots[i];
   if (slot.IsValue() || slot.MayVary()) return Rank::kIdentifier;
-  if (slot.kind != PieceKind::kName)
-    return IsNamedValue(known, i) ? Rank::kName : Rank::kWord;
+  if (slot.kind != PieceKind::kName) return IsNamedValue(known, i) ? Rank::kName : Rank::kWord;
   return EndsInCapitals(known.Part(slot)) ? Rank::kName : Rank::kIdentifier;
 }
 
@@ -97,11 +96,12 @@ TemplateTable::Index TemplateTable::Match(const std::vector<Piece>& pieces,
                                           std::uint64_t shape) const {
   const auto bucket = buckets_.find(shape);
   if (bucket == buckets_.end()) return kNone;
-  std::size_t compared = 0;
-  for (auto it = bucket->second.rbegin(); it != bucket->second.rend(); ++it) {
+  const std::vector<Index>& general = bucket->second.general;
+  const std::size_t most = std::min(general.size(), kMostCompared);
+  for (auto it = general.rbegin(); it != general.rbegin() + static_cast<std::ptrdiff_t>(most);
+       ++it) {
     const Template& known = templates_[*it];
-    if (!known.general || known.slots.size() != pieces.size()) continue;
-    if (++compared > kMostCompared) break;
+    if (known.slots.size() != pieces.size()) continue;
     bool equal = true;
     for (std::size_t i = 0; i < pieces.size() && equal; ++i)
       equal = known.slots[i].hash == pieces[i].hash || known.slots[i].wild;
@@ -158,7 +158,7 @@ TemplateTable::Index TemplateTable::Put(Template made) {
   }
   bytes_ += made.Bytes();
   index_[made.signature] = i;
-  buckets_[made.shape].push_back(i);
+  buckets_[made.shape].Of(made).push_back(i);
   templates_[i] = std::move(made);
   LinkNewest(i);
   return i;
@@ -170,7 +170,8 @@ void TemplateTable::Remove(Index i) {
   index_.erase(gone.signature);
   const auto bucket = buckets_.find(gone.shape);
   CHECK(bucket != buckets_.end(), "a template stands in the bucket of its shape");
-  bucket->second.erase(std::find(bucket->second.begin(), bucket->second.end(), i));
+  std::vector<Index>& same = bucket->second.Of(gone);
+  same.erase(std::find(same.begin(), same.end(), i));
   if (bucket->second.empty()) buckets_.erase(bucket);
   Unlink(i);
   gone = Template();
@@ -219,13 +220,11 @@ std::vector<std::pair<std::uint64_t, std::uint64_t>> TemplateTable::Aliases() co
 
 std::vector<TemplateTable::Difference> TemplateTable::Near(const Template& self, Index but) const {
   std::vector<Difference> near;
-  const std::vector<Index>& bucket = buckets_.at(self.shape);
-  std::size_t compared = 0;
+  const Bucket& bucket = buckets_.at(self.shape);
   std::vector<std::uint16_t> positions;
-  for (auto it = bucket.rbegin(); it != bucket.rend() && compared < kMostCompared; ++it) {
-    const Template& other = templates_[*it];
-    if (*it == but || other.slots.size() != self.slots.size()) continue;
-    ++compared;
+  const auto compare = [&](Index i) {
+    const Template& other = templates_[i];
+    if (i == but || other.slots.size() != self.slots.size()) return;
     positions.clear();
     bool words = false;
     for (std::size_t i = 0; i < self.slots.size(); ++i) {
@@ -236,7 +235,11 @@ std::vector<TemplateTable::Difference> TemplateTable::Near(const Template& self,
     }
     // Words of the language must differ in one position alone, as two that differ are two
     // sentences.
-    if (!positions.empty() && !(words && positions.size() > 1)) near.push_back({*it, positions});
+    if (!positions.empty() && !(words && positions.size() > 1)) near.push_back({i, positions});
+  };
+  for (const auto* youngest : {&bucket.general, &bucket.exact}) {
+    const std::size_t most = std::min(youngest->size(), kMostCompared);
+    for (std::size_t k = 0; k < most; ++k) compare((*youngest)[youngest->size() - 1 - k]);
   }
   return near;
 }

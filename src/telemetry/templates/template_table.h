@@ -48,6 +48,15 @@ class TemplateTable {
     Index index = kNone;
     std::uint32_t generation = 0;  // of the place at `index`; has it another by now, this is void
   };
+  // Templates of one shape, in the order they were made. General ones stand apart, as every message
+  // of an unknown signature is compared with them.
+  struct Bucket {
+    std::vector<Index> general{};
+    std::vector<Index> exact{};
+
+    std::vector<Index>& Of(const Template& known) { return known.general ? general : exact; }
+    bool empty() const { return general.empty() && exact.empty(); }
+  };
   struct Difference {
     Index other = kNone;
     std::vector<std::uint16_t> positions{};
@@ -76,10 +85,10 @@ class TemplateTable {
   std::vector<Index> free_;
   Index newest_ = kNone;
   Index oldest_ = kNone;
-  std::unordered_map<std::uint64_t, Index> index_;                 // by signature
-  std::unordered_map<std::uint64_t, std::vector<Index>> buckets_;  // by shape
-  std::unordered_map<std::uint64_t, std::uint64_t> leads_to_;      // by signature
-  std::deque<std::uint64_t> aliases_;                              // its keys, oldest first
+  std::unordered_map<std::uint64_t, Index> index_;             // by signature
+  std::unordered_map<std::uint64_t, Bucket> buckets_;          // by shape
+  std::unordered_map<std::uint64_t, std::uint64_t> leads_to_;  // by signature
+  std::deque<std::uint64_t> aliases_;                          // its keys, oldest first
   // Templates of signatures seen lately. May be wrong about none, and may forget any.
   std::vector<Cached> cache_;
 };
