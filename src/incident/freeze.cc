@@ -157,10 +157,10 @@ base::Result<Context> Freeze(const Sources& sources, const Question& question,
   OnsetVote votes(timeline);
   spans.Vote(votes);
   logs.Vote(votes);
-  const std::uint32_t onset = votes.Best();
+  const Onsets onsets = votes.Best();
   context.onset_score = votes.score();
-  context.before = {question.available.from_ns, timeline.StartOf(onset)};
-  context.during = {timeline.StartOf(onset), question.available.to_ns};
+  context.before = {question.available.from_ns, timeline.StartOf(onsets.agreed)};
+  context.during = {timeline.StartOf(onsets.agreed), question.available.to_ns};
 
   if (sources.metrics != nullptr) {
     const auto read =
@@ -175,12 +175,13 @@ base::Result<Context> Freeze(const Sources& sources, const Question& question,
     services.Intern(call.callee);
   }
   ListServices(services, bounds, context);
-  spans.Fill(context, onset, bounds);
-  logs.Fill(context, onset, bounds);
+  spans.Fill(context, onsets, bounds);
+  logs.Fill(context, onsets, bounds);
   TidyTopology(sources, bounds, context);
   std::erase_if(context.left_out, [](const auto& kind) { return kind.second == 0; });
 
   Number(context.series, 'm');
+  Number(context.golden, 'g');
   Number(context.operations, 'o');
   Number(context.edges, 'e');
   Number(context.flows, 'f');

@@ -19,6 +19,7 @@ class Interner {
     numbers_.emplace(names_.emplace_back(name), number);
     return number;
   }
+  bool Has(std::string_view name) const { return numbers_.contains(name); }
   const std::string& Name(std::uint32_t number) const { return names_[number]; }
   std::size_t size() const { return names_.size(); }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <tuple>
 
 namespace enclave::incident {
@@ -13,9 +14,8 @@ using telemetry::templates::LevelOf;
 using telemetry::templates::LineHead;
 using telemetry::templates::SplitHead;
 
-constexpr double kLeastScore = 3;
 constexpr std::size_t kLongestExample = 500;
-constexpr std::size_t kMostWords = 24;
+constexpr std::size_t kMostWords = 40;
 
 bool IsDigit(char c) {
   return c >= '0' && c <= '9';
@@ -93,6 +93,21 @@ void LogEvidence::Add(std::uint32_t service, const telemetry::LogRecord& record,
   const std::uint32_t text =
       is_place ? texts_.Intern(head.location)
                : texts_.Intern(std::string(head.location) + ' ' + Mask(head.message));
+  const bool is_known_by_first = span == 0 && record.span_id.has_value();
+  if (is_known_by_first) {
+    span = record.span_id->value();
+    const auto [run, is_new] = runs_.try_emplace(span);
+    if (is_new) {
+      const auto [first, is_first] =
+          first_texts_.try_emplace(static_cast<std::uint64_t>(service) << 32 | text,
+                                   static_cast<std::uint32_t>(runs_of_.size()));
+      if (is_first) runs_of_.emplace_back(timeline_.bins());
+      run->second = {first->second, bin};
+      runs_of_[first->second][bin]++;
+    }
+    context = run->second.context;
+    bin = run->second.bin;
+  }
   Level level = LevelOf(head.level);
   if (level == Level::kUnknown) level = LevelOf(record.metadata.Get("level"));
   const std::uint64_t hash = ((static_cast<std::uint64_t>(service) << 40) ^
@@ -103,8 +118,8 @@ void LogEvidence::Add(std::uint32_t service, const telemetry::LogRecord& record,
   std::uint32_t number = kNone;
   for (const std::uint32_t candidate : same) {
     const Statement& statement = statements_[candidate];
-    if (statement.service == service && statement.context == context &&
-        statement.text == text && statement.level == level)
+    if (statement.service == service && statement.context == context && statement.text == text &&
+        statement.is_known_by_first == is_known_by_first && statement.level == level)
       number = candidate;
   }
   if (number == kNone) {
@@ -116,6 +131,7 @@ void LogEvidence::Add(std::uint32_t service, const telemetry::LogRecord& record,
     same.push_back(number);
     statements_.push_back({.service = service,
                            .context = context,
+                           .is_known_by_first = is_known_by_first,
                            .operation = operation,
                            .text = text,
                            .level = level,
@@ -134,39 +150,83 @@ void LogEvidence::Add(std::uint32_t service, const telemetry::LogRecord& record,
   }
 }
 
+std::string LogEvidence::WithoutServices(const std::string& text,
+                                         std::vector<std::string>* names) const {
+  const auto is_part = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || IsDigit(c) || c == '-' || c == '_';
+  };
+  std::string masked;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    std::size_t end = at;
+    while (end < text.size() && is_part(text[end])) ++end;
+    const std::string_view word = std::string_view(text).substr(at, end - at);
+    if (!word.empty() && services_.Has(word)) {
+      masked += '*';
+      if (names != nullptr && std::ranges::find(*names, word) == names->end())
+        names->emplace_back(word);
+    } else {
+      masked += word;
+    }
+    if (end < text.size()) masked += text[end++];
+    at = end;
+  }
+  return masked;
+}
+
 void LogEvidence::Finish(const SpanEvidence& spans) {
   for (Statement& statement : statements_)
     for (std::uint32_t bin = 0; bin < timeline_.bins(); ++bin) {
       Tally& tally = statement.taken[bin];
-      tally.chances = statement.context == kNone ? lines_[statement.service][bin]
-                                                 : spans.Runs(statement.context)[bin];
+      if (statement.is_known_by_first)
+        tally.chances = runs_of_[statement.context][bin];
+      else if (statement.context != kNone)
+        tally.chances = spans.Runs(statement.context)[bin];
+      else
+        tally.chances = lines_[statement.service][bin];
       tally.taken = std::min(tally.taken, tally.chances);
     }
 }
 
 void LogEvidence::Vote(OnsetVote& votes) const {
-  for (const Statement& statement : statements_) votes.Add(statement.taken);
+  for (const Statement& statement : statements_) {
+    const bool complains = statement.level == Level::kError || statement.level == Level::kWarn;
+    votes.Add(statement.taken,
+              complains ? OnsetVote::Direction::kRise : OnsetVote::Direction::kFall);
+  }
 }
 
-void LogEvidence::Fill(Context& context, std::uint32_t onset, const Bounds& bounds) const {
+void LogEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bounds) const {
   using Key = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, Level, bool>;
   struct Sum {
-    Share share{};
+    explicit Sum(const Onsets& onsets) : shares(onsets) {}
+    SharedOnset shares;
     const Statement* example = nullptr;
-    std::uint32_t first = kNone;  // bin from the onset on
+    std::uint32_t first = kNone;  // bin that holds one
   };
   std::map<Key, Sum> sums;
+  // Complaints of the time before, of any service and about any.
+  std::set<std::string> usual;
   for (const Statement& statement : statements_) {
-    Sum& sum = sums[{statement.service, statement.operation, statement.text, statement.level,
-                     statement.is_place}];
-    sum.share += Compare(statement.taken, onset);
+    if (statement.level == Level::kError || statement.level == Level::kWarn)
+      for (std::uint32_t bin = 0; bin < timeline_.first_onset(); ++bin)
+        if (statement.taken[bin].taken > 0) {
+          usual.insert(WithoutServices(texts_.Name(statement.text), nullptr));
+          break;
+        }
+    Sum& sum = sums.try_emplace({statement.service, statement.operation, statement.text,
+                                 statement.level, statement.is_place},
+                                onsets)
+                   .first->second;
+    sum.shares.Add(statement.taken);
     if (sum.example == nullptr || !sum.example->example_trace) sum.example = &statement;
-    for (std::uint32_t bin = onset; bin < timeline_.bins() && bin < sum.first; ++bin)
+    for (std::uint32_t bin = 1; bin < timeline_.bins() && bin < sum.first; ++bin)
       if (statement.taken[bin].taken > 0) sum.first = bin;
   }
   for (const auto& [key, sum] : sums) {
     const auto& [service, operation, text, level, is_place] = key;
-    const Share& share = sum.share;
+    std::uint32_t onset = 0;
+    const Share share = sum.shares.Best(onset);
     if (std::abs(share.score) < kLeastScore) continue;
     const bool rises = share.score > 0;
     LogShift shift{.service = services_.Name(service),
@@ -177,10 +237,19 @@ void LogEvidence::Fill(Context& context, std::uint32_t onset, const Bounds& boun
                    .runs_before = share.before.chances,
                    .runs_during = share.during.chances,
                    .score = share.score,
-                   .onset_ns = timeline_.StartOf(rises && sum.first != kNone ? sum.first : onset),
+                   .onset_ns = timeline_.StartOf(
+                       rises && sum.first != kNone ? std::max(sum.first, onset) : onset),
                    .example_trace = sum.example->example_trace};
     (is_place ? shift.location : shift.text) = texts_.Name(text);
+    const bool complains = level == Level::kError || level == Level::kWarn;
+    if (complains && rises) {
+      // A place is one statement; only free text is shared by programs.
+      shift.usual = !is_place && usual.contains(WithoutServices(texts_.Name(text), nullptr));
+      WithoutServices(sum.example->example, &shift.names);
+      std::erase(shift.names, shift.service);
+    }
     if (operation != kNone) shift.operation = table_.OperationName(operation);
+    shift.knows_runs = sum.example->context != kNone;
     if (rises)
       shift.change = share.before.taken == 0 ? LogChange::kNew : LogChange::kBursting;
     else
@@ -203,7 +272,7 @@ void LogEvidence::Fill(Context& context, std::uint32_t onset, const Bounds& boun
     for (std::uint32_t service = 0; service < lines_.size(); ++service)
       if (services_.Name(service) == facts.name)
         for (std::uint32_t bin = 0; bin < timeline_.bins(); ++bin)
-          (bin < onset ? facts.lines_before : facts.lines_during) += lines_[service][bin];
+          (bin < onsets.agreed ? facts.lines_before : facts.lines_during) += lines_[service][bin];
 }
 
 }  // namespace enclave::incident

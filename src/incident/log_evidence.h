@@ -26,7 +26,7 @@ class LogEvidence {
   void Add(std::uint32_t service, const telemetry::LogRecord& record, std::uint32_t bin);
   void Finish(const SpanEvidence& spans);
   void Vote(OnsetVote& votes) const;
-  void Fill(Context& context, std::uint32_t onset, const Bounds& bounds) const;
+  void Fill(Context& context, const Onsets& onsets, const Bounds& bounds) const;
 
  private:
   static constexpr std::uint32_t kNone = UINT32_MAX;
@@ -35,6 +35,7 @@ class LogEvidence {
   struct Statement {
     std::uint32_t service = 0;
     std::uint32_t context = kNone;    // of the spans that write it
+    bool is_known_by_first = false;   // the context is of the second sort below
     std::uint32_t operation = kNone;  // theirs
     std::uint32_t text = 0;           // location or template
     telemetry::templates::Level level = telemetry::templates::Level::kUnknown;
@@ -52,7 +53,18 @@ class LogEvidence {
   std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> numbers_;  // by hash
   std::vector<Statement> statements_;
   std::vector<std::vector<std::uint32_t>> lines_;  // service, bin
+  // Where lines name spans that are not here, what a span writes first stands for its operation.
+  struct Run {
+    std::uint32_t context = 0;
+    std::uint32_t bin = 0;
+  };
+  std::unordered_map<std::uint64_t, Run> runs_;                   // by span
+  std::unordered_map<std::uint64_t, std::uint32_t> first_texts_;  // service << 32 | text
+  std::vector<std::vector<std::uint32_t>> runs_of_;               // such context, bin
   std::uint64_t dropped_ = 0;
+
+  // The text of a statement with the names of services as *, and those names.
+  std::string WithoutServices(const std::string& text, std::vector<std::string>* names) const;
 };
 
 }  // namespace enclave::incident

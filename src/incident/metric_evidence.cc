@@ -1,10 +1,13 @@
 #include "incident/metric_evidence.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cmath>
+#include <map>
 #include <optional>
 #include <tuple>
 
+#include "incident/rate_change.h"
 #include "incident/signal.h"
 #include "incident/summary.h"
 
@@ -15,8 +18,7 @@ constexpr std::int64_t kMs = 1'000'000;
 constexpr std::int64_t kHistoryNs = 3'600'000'000'000;
 // Samples just before the onset may already show it: scrapes average over their interval.
 constexpr std::int64_t kUnsureNs = 15'000'000'000;
-constexpr std::size_t kLeastBefore = 3;
-constexpr double kLeastScore = 3;
+constexpr std::size_t kLeastBefore = 2;
 
 // By how much a quantity has to move before it means anything, in its own unit.
 double FloorOf(const SignalFacts& facts, const Summary& before, double during) {
@@ -83,6 +85,99 @@ void NameCall(const telemetry::Labels& labels, SeriesShift& shift) {
     }
 }
 
+// Chooses, of the series of a service, those that tell best how it served.
+class GoldenGatherer {
+ public:
+  void Take(const telemetry::Labels& labels, const SignalFacts& facts, const SeriesShift& shift,
+            const std::vector<telemetry::Sample>& samples, const Window& window) {
+    if (facts.is_client_side) return;
+    Chosen& chosen = services_[shift.service];
+    chosen.signals.service = shift.service;
+    switch (facts.signal) {
+      case Signal::kTraffic: {
+        for (const telemetry::Sample& sample : samples)
+          if (IsInside(window, sample)) chosen.traffic[sample.time_ms] += sample.value;
+        break;
+      }
+      case Signal::kLatency: {
+        const int rank = RankOf(labels);
+        if (rank >= chosen.latency_rank) break;
+        chosen.latency_rank = rank;
+        const double to_ms = shift.metric.find("milliseconds") != std::string::npos ? 1 : 1000;
+        chosen.signals.latency_ms = Points(samples, window, to_ms, 0);
+        chosen.signals.latency_before_ms = shift.before.median * to_ms;
+        chosen.signals.latency_spread_ms = shift.before.spread * to_ms;
+        break;
+      }
+      case Signal::kErrors: {
+        if (!facts.is_ratio || !chosen.signals.error_share.empty()) break;
+        const double scale = facts.good_is_high ? -1 : 1;
+        const double offset = facts.good_is_high ? 1 : 0;
+        chosen.signals.error_share = Points(samples, window, scale, offset);
+        chosen.signals.error_before = shift.before.median * scale + offset;
+        chosen.signals.error_spread = shift.before.spread;
+        break;
+      }
+      default:
+        break;
+    }
+  }
+
+  std::vector<GoldenSignals> Finish(const Bounds& bounds) {
+    std::vector<GoldenSignals> all;
+    for (auto& [service, chosen] : services_) {
+      for (const auto& [time_ms, value] : chosen.traffic)
+        chosen.signals.traffic.push_back({time_ms * kMs, value});
+      for (auto* points :
+           {&chosen.signals.traffic, &chosen.signals.latency_ms, &chosen.signals.error_share})
+        if (points->size() > bounds.points)  // the latest
+          points->erase(points->begin(),
+                        points->end() - static_cast<std::ptrdiff_t>(bounds.points));
+      if (chosen.signals.latency_ms.empty() && chosen.signals.error_share.empty()) continue;
+      all.push_back(std::move(chosen.signals));
+      if (all.size() == bounds.services) break;
+    }
+    return all;
+  }
+
+ private:
+  static constexpr int kWorst = 10;
+  struct Chosen {
+    GoldenSignals signals{};
+    std::map<std::int64_t, double> traffic{};  // by time, of all its series
+    int latency_rank = kWorst;
+  };
+
+  static bool IsInside(const Window& window, const telemetry::Sample& sample) {
+    return sample.time_ms * kMs >= window.from_ns && sample.time_ms * kMs < window.to_ns;
+  }
+
+  // Averages add up along calls as quantiles do not.
+  static int RankOf(const telemetry::Labels& labels) {
+    int rank = 3;
+    for (const telemetry::Label& label : labels) {
+      std::string value = label.value;
+      std::ranges::transform(value, value.begin(),
+                             [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      if (value == "avg" || value == "average" || value == "mean") return 0;
+      if (value == "p50" || value == "0.5" || value == "median") rank = std::min(rank, 1);
+      if (value == "p90" || value == "0.9") rank = std::min(rank, 2);
+    }
+    return rank;
+  }
+
+  static std::vector<Point> Points(const std::vector<telemetry::Sample>& samples,
+                                   const Window& window, double scale, double offset) {
+    std::vector<Point> points;
+    for (const telemetry::Sample& sample : samples)
+      if (IsInside(window, sample))
+        points.push_back({sample.time_ms * kMs, sample.value * scale + offset});
+    return points;
+  }
+
+  std::map<std::string, Chosen> services_;
+};
+
 class SeriesReader {
  public:
   SeriesReader(const Question& question, std::int64_t onset_ns, const Bounds& bounds)
@@ -98,26 +193,18 @@ class SeriesReader {
                   [](const telemetry::Sample& sample) { return !std::isfinite(sample.value); });
     if (facts.is_counter) ToRate(samples);
     if (samples.empty()) return std::nullopt;
-    before_.clear();
-    normal_.clear();
-    during_.clear();
-    for (const telemetry::Sample& sample : samples) {
-      const std::int64_t time_ns = sample.time_ms * kMs;
-      if (time_ns >= onset_ns_ && time_ns < question_.available.to_ns)
-        during_.push_back(sample.value);
-      else if (IsIn(question_.normal, time_ns))
-        normal_.push_back(sample.value);
-      else if (time_ns < onset_ns_ - kUnsureNs)
-        before_.push_back(sample.value);
-    }
-    if (during_.empty() || before_.size() + normal_.size() < kLeastBefore) return std::nullopt;
-    // The level is that of the time just before, as levels drift; without that, the normal one.
-    if (before_.size() < 2) before_.insert(before_.end(), normal_.begin(), normal_.end());
-    const double normal_spread = Summarize(normal_).spread;
-    SeriesShift shift{.signal = facts.signal, .metric = std::string(metric)};
+    SeriesShift shift{
+        .service = ServiceOf(labels), .signal = facts.signal, .metric = std::string(metric)};
+    NameCall(labels, shift);
+    if (shift.service.empty()) return std::nullopt;
+    Part(samples);
+    if (before_.empty()) return std::nullopt;
     std::vector<double> values = before_;
     shift.before = Summarize(values);
-    shift.before.spread = std::max(shift.before.spread, normal_spread);
+    values = normal_;
+    shift.before.spread = std::max(shift.before.spread, Summarize(values).spread);
+    if (shift.caller.empty()) golden_.Take(labels, facts, shift, samples, question_.available);
+    if (during_.empty() || before_.size() < kLeastBefore) return std::nullopt;
     const double level = LevelOf(during_, shift.before.median);
     values = during_;
     shift.during = Summarize(values);
@@ -132,9 +219,6 @@ class SeriesReader {
         shift.onset_ns = sample.time_ms * kMs;
         break;
       }
-    shift.service = ServiceOf(labels);
-    NameCall(labels, shift);
-    if (shift.service.empty()) return std::nullopt;
     for (const char* name : {"k8s_pod_name", "pod", "instance"})
       if (shift.instance.empty()) shift.instance = labels.Get(name);
     shift.series = labels.ToString();
@@ -142,10 +226,34 @@ class SeriesReader {
     return shift;
   }
 
+  std::vector<GoldenSignals> Golden() { return golden_.Finish(bounds_); }
+
  private:
+  // Parts the samples into before, during and normal. The level is that of the time just before,
+  // as levels drift from day to day; without that, the normal one.
+  void Part(const std::vector<telemetry::Sample>& samples) {
+    before_.clear();
+    normal_.clear();
+    during_.clear();
+    for (const telemetry::Sample& sample : samples) {
+      const std::int64_t time_ns = sample.time_ms * kMs;
+      if (time_ns >= onset_ns_ && time_ns < question_.available.to_ns)
+        during_.push_back(sample.value);
+      else if (IsIn(question_.normal, time_ns))
+        normal_.push_back(sample.value);
+      else if (time_ns < onset_ns_ - kUnsureNs)
+        before_.push_back(sample.value);
+    }
+    if (before_.size() < 2)
+      before_.insert(before_.end(), normal_.begin(), normal_.end());
+    else if (before_.size() < 4 && !normal_.empty())
+      before_.push_back(Quantile(normal_, 0.5));  // one of few may be too late already
+  }
+
   const Question& question_;
   std::int64_t onset_ns_;
   const Bounds& bounds_;
+  GoldenGatherer golden_;
   std::vector<double> before_;
   std::vector<double> normal_;
   std::vector<double> during_;
@@ -180,6 +288,7 @@ base::Result<> FillSeries(telemetry::MetricSource& metrics, const Question& ques
       context.series.push_back(*std::move(shift));
     }
   }
+  context.golden = reader.Golden();
   std::ranges::sort(context.series, [](const SeriesShift& a, const SeriesShift& b) {
     return std::tuple(-std::abs(a.score), std::string_view(a.series)) <
            std::tuple(-std::abs(b.score), std::string_view(b.series));

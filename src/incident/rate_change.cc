@@ -1,6 +1,7 @@
 #include "incident/rate_change.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 #include <utility>
@@ -16,14 +17,28 @@ constexpr std::int64_t kShortestFaultNs = 15'000'000'000;
 // Beneath this an item's score is noise; above the bound it has said enough.
 constexpr double kVoteFloor = 4;
 constexpr double kVoteBound = 30;
+constexpr double kWindowVote = 0.5;
 
-double XLogX(double x) {
-  return x > 0 ? x * std::log(x) : 0;
-}
+// x ln x of whole numbers; nearly all counts are small.
+class XLogXTable {
+ public:
+  XLogXTable() {
+    for (std::size_t x = 1; x < table_.size(); ++x)
+      table_[x] = static_cast<double>(x) * std::log(static_cast<double>(x));
+  }
+  double operator()(std::uint32_t x) const {
+    return x < table_.size() ? table_[x]
+                             : static_cast<double>(x) * std::log(static_cast<double>(x));
+  }
+
+ private:
+  std::array<double, 4096> table_{};
+};
 
 // The log likelihood of k of n at its own best share.
-double LogLikelihood(double k, double n) {
-  return XLogX(k) + XLogX(n - k) - XLogX(n);
+double LogLikelihood(std::uint32_t k, std::uint32_t n) {
+  static const XLogXTable x_log_x;
+  return x_log_x(k) + x_log_x(n - k) - x_log_x(n);
 }
 
 }  // namespace
@@ -45,14 +60,15 @@ Timeline::Timeline(std::vector<Window> normal, Window available, std::int64_t al
 }
 
 double SignedLogLikelihoodRatio(Tally before, Tally during) {
-  const double k0 = before.taken;
-  const double n0 = before.chances;
-  const double k1 = during.taken;
-  const double n1 = during.chances;
+  const std::uint32_t k0 = before.taken;
+  const std::uint32_t n0 = before.chances;
+  const std::uint32_t k1 = during.taken;
+  const std::uint32_t n1 = during.chances;
   if (n0 == 0 || n1 == 0) return 0;
   const double ratio =
       LogLikelihood(k0, n0) + LogLikelihood(k1, n1) - LogLikelihood(k0 + k1, n0 + n1);
-  return k1 / n1 >= k0 / n0 ? std::max(ratio, 0.0) : -std::max(ratio, 0.0);
+  return std::uint64_t{k1} * n0 >= std::uint64_t{k0} * n1 ? std::max(ratio, 0.0)
+                                                          : -std::max(ratio, 0.0);
 }
 
 Share& Share::operator+=(const Share& stratum) {
@@ -79,34 +95,90 @@ Share Compare(std::span<const Tally> bins, std::uint32_t onset) {
 OnsetVote::OnsetVote(const Timeline& timeline)
     : timeline_(timeline), votes_(timeline.bins(), 0.0) {}
 
-void OnsetVote::Add(std::span<const Tally> bins) {
+void OnsetVote::Add(std::span<const Tally> bins, Direction direction) {
   Tally all{};
   for (const Tally& bin : bins) {
     all.taken += bin.taken;
     all.chances += bin.chances;
   }
+  if (all.taken == 0 || all.taken == all.chances) return;
   Tally before{};
+  const auto vote = [&](std::uint32_t bin, Tally early, double weight) {
+    const double sign = direction == Direction::kRise ? 1 : -1;
+    const double score = sign * SignedLogLikelihoodRatio(early, {all.taken - before.taken,
+                                                                 all.chances - before.chances});
+    if (score > kVoteFloor) votes_[bin] += weight * std::min(score, kVoteBound);
+  };
   for (std::uint32_t bin = 0; bin < bins.size(); ++bin) {
     if (bin >= timeline_.first_onset() && bin <= timeline_.last_onset()) {
-      const double score = std::abs(SignedLogLikelihoodRatio(
-          before, {all.taken - before.taken, all.chances - before.chances}));
-      if (score > kVoteFloor) votes_[bin] += std::min(score, kVoteBound);
+      // Within the window; what differs from the normal stretches may just be another day.
+      vote(bin, {before.taken - bins[0].taken, before.chances - bins[0].chances}, kWindowVote);
+      vote(bin, before, 1.0);
     }
     before.taken += bins[bin].taken;
     before.chances += bins[bin].chances;
   }
 }
 
-std::uint32_t OnsetVote::Best() const {
-  std::uint32_t best = timeline_.first_onset();
-  for (std::uint32_t bin = best; bin <= timeline_.last_onset(); ++bin)
-    if (votes_[bin] > votes_[best]) best = bin;
-  if (votes_[best] > 0) return best;
-  return std::midpoint(timeline_.first_onset(), timeline_.last_onset());
+Onsets OnsetVote::Best() const {
+  const std::uint32_t first = timeline_.first_onset();
+  const std::uint32_t last = timeline_.last_onset();
+  Onsets onsets{.agreed = first};
+  for (std::uint32_t bin = first; bin <= last; ++bin)
+    if (votes_[bin] > votes_[onsets.agreed]) onsets.agreed = bin;
+  if (votes_[onsets.agreed] <= 0) onsets.agreed = std::midpoint(first, last);
+  constexpr std::uint32_t kOthers = 6;
+  for (std::uint32_t i = 0; i < kOthers; ++i) {
+    const std::uint32_t bin = first + (last - first) * i / (kOthers - 1);
+    if (bin != onsets.agreed && (onsets.others.empty() || onsets.others.back() != bin))
+      onsets.others.push_back(bin);
+  }
+  return onsets;
 }
 
 double OnsetVote::score() const {
-  return votes_[Best()];
+  return *std::ranges::max_element(votes_);
+}
+
+SharedOnset::SharedOnset(const Onsets& onsets)
+    : onsets_(onsets), shares_(1 + onsets.others.size()) {}
+
+void SharedOnset::Add(std::span<const Tally> bins) {
+  // One walk over the bins serves all onsets.
+  Tally all{};
+  for (const Tally& bin : bins) {
+    all.taken += bin.taken;
+    all.chances += bin.chances;
+  }
+  Tally before{};
+  std::size_t next = 0;
+  const auto add = [&](Share& share) {
+    Share stratum{.before = before,
+                  .during = {all.taken - before.taken, all.chances - before.chances}};
+    stratum.score = SignedLogLikelihoodRatio(stratum.before, stratum.during);
+    share += stratum;
+  };
+  for (std::uint32_t bin = 0; bin < bins.size(); ++bin) {
+    if (bin == onsets_.agreed) add(shares_[0]);
+    if (next < onsets_.others.size() && onsets_.others[next] == bin) add(shares_[1 + next++]);
+    before.taken += bins[bin].taken;
+    before.chances += bins[bin].chances;
+  }
+}
+
+Share SharedOnset::Best(std::uint32_t& onset) const {
+  onset = onsets_.agreed;
+  Share best = shares_[0];
+  for (std::size_t i = 0; i < onsets_.others.size(); ++i) {
+    Share other = shares_[1 + i];
+    if (std::abs(other.score) <= kOtherOnsetCost) continue;
+    other.score -= std::copysign(kOtherOnsetCost, other.score);
+    if (std::abs(other.score) > std::abs(best.score)) {
+      best = other;
+      onset = onsets_.others[i];
+    }
+  }
+  return best;
 }
 
 }  // namespace enclave::incident

@@ -51,6 +51,9 @@ class Timeline {
   std::uint32_t last_onset_ = 1;
 };
 
+// Beneath so many nats (a likelihood ratio of 20), or floors of its unit, a change is chance.
+inline constexpr double kLeastScore = 3;
+
 struct Tally {
   std::uint32_t taken = 0;
   std::uint32_t chances = 0;
@@ -68,6 +71,28 @@ struct Share {
 
 // Of the bins before `onset` and from it on.
 Share Compare(std::span<const Tally> bins, std::uint32_t onset);
+
+// When an incident began: where most evidence agrees, and the other times that single items may
+// prefer, as traffic comes in waves and faults take their time to be hit.
+struct Onsets {
+  std::uint32_t agreed = 1;
+  std::vector<std::uint32_t> others{};
+};
+// What a time other than the agreed one has to gain, in nats.
+inline constexpr double kOtherOnsetCost = 2;
+
+// Strata of one item, compared at the onset that tells most.
+class SharedOnset {
+ public:
+  explicit SharedOnset(const Onsets& onsets);
+  void Add(std::span<const Tally> bins);
+  // The best sum; its onset in `onset`.
+  Share Best(std::uint32_t& onset) const;
+
+ private:
+  const Onsets& onsets_;
+  std::vector<Share> shares_;  // at the agreed onset, then at the others
+};
 double SignedLogLikelihoodRatio(Tally before, Tally during);
 
 // The onset that the evidence agrees upon: each item adds its score for each possible onset, up to
@@ -75,8 +100,10 @@ double SignedLogLikelihoodRatio(Tally before, Tally during);
 class OnsetVote {
  public:
   explicit OnsetVote(const Timeline& timeline);
-  void Add(std::span<const Tally> bins);
-  std::uint32_t Best() const;  // without votes: the bin of the alert
+  enum class Direction : std::uint8_t { kRise, kFall };
+  // Only a change in the direction that a fault would take counts.
+  void Add(std::span<const Tally> bins, Direction direction);
+  Onsets Best() const;  // without votes the agreed one is the middle of what is possible
   double score() const;
 
  private:

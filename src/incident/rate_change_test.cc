@@ -49,16 +49,16 @@ TEST(OnsetVoteTest, FindsWhereTheShareChanged) {
   std::vector<Tally> bins(timeline.bins());
   for (std::uint32_t bin = 1; bin < timeline.bins(); ++bin)
     bins[bin] = {.taken = timeline.StartOf(bin) >= 170 * kSecond ? 5U : 0U, .chances = 6};
-  votes.Add(bins);
-  EXPECT_EQ(timeline.StartOf(votes.Best()), 170 * kSecond);
+  votes.Add(bins, OnsetVote::Direction::kRise);
+  EXPECT_EQ(timeline.StartOf(votes.Best().agreed), 170 * kSecond);
   EXPECT_GT(votes.score(), 20);
 }
 
 TEST(OnsetVoteTest, WithoutEvidenceTakesTheMiddle) {
   const Timeline timeline({}, {0, 300 * kSecond}, 150 * kSecond);
   const OnsetVote votes(timeline);
-  EXPECT_GE(votes.Best(), timeline.first_onset());
-  EXPECT_LE(votes.Best(), timeline.last_onset());
+  EXPECT_GE(votes.Best().agreed, timeline.first_onset());
+  EXPECT_LE(votes.Best().agreed, timeline.last_onset());
   EXPECT_EQ(votes.score(), 0);
 }
 

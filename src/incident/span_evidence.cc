@@ -14,13 +14,11 @@
 namespace enclave::incident {
 namespace {
 
-// Beneath this a change is chance (a likelihood ratio of 20).
-constexpr double kLeastScore = 3;
 // A share has to move by so much to be told.
 constexpr double kLeastShare = 0.05;
 // What is slow: past the 95th percentile of normal by a tenth and this.
 constexpr double kSlowFloorMs = 1;
-constexpr std::size_t kEnoughNormal = 8;
+constexpr std::size_t kEnoughNormal = 3;
 
 std::uint64_t Pair(std::uint32_t high, std::uint32_t low) {
   return static_cast<std::uint64_t>(high) << 32 | low;
@@ -117,7 +115,7 @@ void SpanEvidence::TallyFlows() {
   const auto count = [&](std::uint32_t number, std::uint32_t callee, std::uint32_t step,
                          bool ends_after) {
     const SpanTable::Row& row = table_.rows()[number];
-    const auto [at, is_new] = numbers.try_emplace({Pair(row.operation, step), callee, ends_after},
+    const auto [at, is_new] = numbers.try_emplace({Pair(row.context, step), callee, ends_after},
                                                   static_cast<std::uint32_t>(flows_.size()));
     if (is_new)
       flows_.push_back({.context = row.context,
@@ -165,28 +163,33 @@ void SpanEvidence::Vote(OnsetVote& votes) const {
   for (const auto* groups : {&operations_, &edges_})
     for (const Group& group : *groups)
       for (const auto& [context, stratum] : group.strata) {
-        votes.Add(stratum.slow);
-        votes.Add(stratum.failed);
+        votes.Add(stratum.slow, OnsetVote::Direction::kRise);
+        votes.Add(stratum.failed, OnsetVote::Direction::kRise);
       }
-  for (const Flow& flow : flows_) votes.Add(flow.taken);
+  for (const Flow& flow : flows_)
+    votes.Add(flow.taken,
+              flow.ends_after ? OnsetVote::Direction::kRise : OnsetVote::Direction::kFall);
 }
 
-// The first bin from the onset on that holds anything.
-std::int64_t SpanEvidence::OnsetOf(const std::vector<Tally>& bins, std::uint32_t onset) const {
-  for (std::uint32_t bin = onset; bin < bins.size(); ++bin)
-    if (bins[bin].taken > 0) return timeline_.StartOf(bin);
-  return timeline_.StartOf(onset);
-}
-
-SpanEvidence::Sides SpanEvidence::Collect(const Group& group, std::uint32_t onset) const {
+SpanEvidence::Sides SpanEvidence::Collect(const Group& group, const Onsets& onsets) const {
   Sides sides;
+  SharedOnset slow(onsets);
+  SharedOnset failed(onsets);
+  for (const auto& [context, stratum] : group.strata) {
+    slow.Add(stratum.slow);
+    failed.Add(stratum.failed);
+  }
+  std::uint32_t slow_onset = 0;
+  std::uint32_t failed_onset = 0;
+  sides.slow = slow.Best(slow_onset);
+  sides.failed = failed.Best(failed_onset);
+  const bool is_slow = std::abs(sides.slow.score) >= std::abs(sides.failed.score);
+  const std::uint32_t onset = is_slow ? slow_onset : failed_onset;
+  sides.onset_ns = timeline_.StartOf(onset);
   double worst = -1;
   for (const auto& [context, stratum] : group.strata) {
-    const Share slow = Compare(stratum.slow, onset);
-    sides.slow += slow;
-    sides.failed += Compare(stratum.failed, onset);
-    if (slow.before.chances == 0 || slow.during.chances == 0) continue;
-    sides.onset_ns = std::min(sides.onset_ns, OnsetOf(stratum.slow, onset));
+    const Share share = Compare(stratum.slow, onset);
+    if (share.before.chances == 0 || share.during.chances == 0) continue;
     for (const std::uint32_t number : stratum.rows) {
       const SpanTable::Row& row = table_.rows()[number];
       const std::size_t side = row.bin >= onset;
@@ -198,38 +201,36 @@ SpanEvidence::Sides SpanEvidence::Collect(const Group& group, std::uint32_t onse
       }
     }
   }
-  if (sides.onset_ns == INT64_MAX) sides.onset_ns = timeline_.StartOf(onset);
   return sides;
 }
 
-void SpanEvidence::Fill(Context& context, std::uint32_t onset, const Bounds& bounds) const {
-  FillOperations(context, onset, bounds);
-  FillEdges(context, onset, bounds);
-  FillFlows(context, onset, bounds);
-  FillTraces(context, onset, bounds);
-  FillServices(context, onset);
+void SpanEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bounds) const {
+  FillOperations(context, onsets, bounds);
+  FillEdges(context, onsets, bounds);
+  FillFlows(context, onsets, bounds);
+  FillTraces(context, onsets.agreed, bounds);
+  FillServices(context, onsets.agreed);
 }
 
-void SpanEvidence::FillOperations(Context& context, std::uint32_t onset,
+void SpanEvidence::FillOperations(Context& context, const Onsets& onsets,
                                   const Bounds& bounds) const {
   for (const Group& group : operations_) {
-    Sides sides = Collect(group, onset);
+    Sides sides = Collect(group, onsets);
     const double score = std::abs(sides.slow.score) >= std::abs(sides.failed.score)
                              ? sides.slow.score
                              : sides.failed.score;
     if (std::abs(score) < kLeastScore && sides.failed.during.taken == 0) continue;
-    context.operations.push_back(
-        {.service = services_.Name(group.first),
-         .operation = names_.Name(table_.operations()[group.second].name),
-         .duration_before = Summarize(sides.duration[0]),
-         .duration_during = Summarize(sides.duration[1]),
-         .self_before = Summarize(sides.self[0]),
-         .self_during = Summarize(sides.self[1]),
-         .errors_before = sides.failed.before.taken,
-         .errors_during = sides.failed.during.taken,
-         .score = score,
-         .onset_ns = sides.onset_ns,
-         .example = sides.worst});
+    context.operations.push_back({.service = services_.Name(group.first),
+                                  .operation = names_.Name(table_.operations()[group.second].name),
+                                  .duration_before = Summarize(sides.duration[0]),
+                                  .duration_during = Summarize(sides.duration[1]),
+                                  .self_before = Summarize(sides.self[0]),
+                                  .self_during = Summarize(sides.self[1]),
+                                  .errors_before = sides.failed.before.taken,
+                                  .errors_during = sides.failed.during.taken,
+                                  .score = score,
+                                  .onset_ns = sides.onset_ns,
+                                  .example = sides.worst});
   }
   std::ranges::sort(context.operations, [](const OperationShift& a, const OperationShift& b) {
     return std::tuple(-std::abs(a.score), std::string_view(a.service),
@@ -240,42 +241,42 @@ void SpanEvidence::FillOperations(Context& context, std::uint32_t onset,
   context.left_out["operations"] = KeepFirst(context.operations, bounds.items);
 }
 
-void SpanEvidence::FillEdges(Context& context, std::uint32_t onset, const Bounds& bounds) const {
+void SpanEvidence::FillEdges(Context& context, const Onsets& onsets, const Bounds& bounds) const {
   // Requests that each service served, to measure calls against.
   std::vector<Tally> served(services_.size());
   for (const SpanTable::Row& row : table_.rows()) {
     const bool is_entry =
         row.parent == SpanTable::kNone || table_.rows()[row.parent].service != row.service;
     if (!is_entry) continue;
-    (row.bin < onset ? served[row.service].taken : served[row.service].chances)++;
+    (row.bin < onsets.agreed ? served[row.service].taken : served[row.service].chances)++;
   }
   for (const Group& group : edges_) {
     context.topology.push_back({services_.Name(group.first), services_.Name(group.second)});
-    Sides sides = Collect(group, onset);
+    Sides sides = Collect(group, onsets);
     std::size_t calls[2] = {0, 0};
     std::map<std::uint32_t, std::uint32_t> operations;
     for (const auto& [node, stratum] : group.strata)
       for (const std::uint32_t number : stratum.rows) {
         const SpanTable::Row& row = table_.rows()[number];
-        calls[row.bin >= onset]++;
+        calls[row.bin >= onsets.agreed]++;
         operations[table_.operations()[row.operation].name]++;
       }
     const auto ratio = [](std::size_t of, std::uint32_t requests) {
       return requests == 0 ? 0.0 : static_cast<double>(of) / requests;
     };
-    EdgeShift shift{
-        .caller = services_.Name(group.first),
-        .callee = services_.Name(group.second),
-        .gap_before = Summarize(sides.self[0]),
-        .gap_during = Summarize(sides.self[1]),
-        .calls_per_request_before = ratio(calls[0], served[group.first].taken),
-        .calls_per_request_during = ratio(calls[1], served[group.first].chances),
-        .errors_before = sides.failed.before.taken,
-        .errors_during = sides.failed.during.taken,
-        .score = std::abs(sides.slow.score) >= std::abs(sides.failed.score) ? sides.slow.score
-                                                                            : sides.failed.score,
-        .onset_ns = sides.onset_ns,
-        .example = sides.worst};
+    EdgeShift shift{.caller = services_.Name(group.first),
+                    .callee = services_.Name(group.second),
+                    .gap_before = Summarize(sides.self[0]),
+                    .gap_during = Summarize(sides.self[1]),
+                    .calls_per_request_before = ratio(calls[0], served[group.first].taken),
+                    .calls_per_request_during = ratio(calls[1], served[group.first].chances),
+                    .errors_before = sides.failed.before.taken,
+                    .errors_during = sides.failed.during.taken,
+                    .score = std::abs(sides.slow.score) >= std::abs(sides.failed.score)
+                                 ? sides.slow.score
+                                 : sides.failed.score,
+                    .onset_ns = sides.onset_ns,
+                    .example = sides.worst};
     std::uint32_t most = 0;
     for (const auto& [name, times] : operations)
       if (times > most) {
@@ -291,33 +292,37 @@ void SpanEvidence::FillEdges(Context& context, std::uint32_t onset, const Bounds
   context.left_out["edges"] = KeepFirst(context.edges, bounds.items * 2);
 }
 
-void SpanEvidence::FillFlows(Context& context, std::uint32_t onset, const Bounds& bounds) const {
+void SpanEvidence::FillFlows(Context& context, const Onsets& onsets, const Bounds& bounds) const {
   using Key = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, bool>;
   struct Sum {
-    Share share{};
+    explicit Sum(const Onsets& onsets) : shares(onsets) {}
+    SharedOnset shares;
     std::uint32_t example = SpanTable::kNone;
   };
   std::map<Key, Sum> sums;
   for (const Flow& flow : flows_) {
-    Sum& sum = sums[{flow.operation, flow.callee, flow.step, flow.ends_after}];
-    sum.share += Compare(flow.taken, onset);
+    Sum& sum = sums.try_emplace({flow.operation, flow.callee, flow.step, flow.ends_after}, onsets)
+                   .first->second;
+    sum.shares.Add(flow.taken);
     if (sum.example == SpanTable::kNone ||
         table_.rows()[sum.example].start_ns < table_.rows()[flow.example].start_ns)
       sum.example = flow.example;
   }
   for (const auto& [key, sum] : sums) {
     const auto& [operation, callee, step, ends_after] = key;
-    if (std::abs(sum.share.score) < kLeastScore) continue;
+    std::uint32_t onset = 0;
+    const Share share = sum.shares.Best(onset);
+    if (std::abs(share.score) < kLeastScore) continue;
     FlowShift shift{.service = services_.Name(table_.operations()[operation].service),
                     .operation = names_.Name(table_.operations()[operation].name),
                     .callee = services_.Name(callee),
                     .ends_after = ends_after,
-                    .runs_before = sum.share.before.chances,
-                    .runs_during = sum.share.during.chances,
-                    .score = sum.share.score,
+                    .runs_before = share.before.chances,
+                    .runs_during = share.during.chances,
+                    .score = share.score,
                     .onset_ns = timeline_.StartOf(onset)};
-    shift.share_before = static_cast<double>(sum.share.before.taken) / sum.share.before.chances;
-    shift.share_during = static_cast<double>(sum.share.during.taken) / sum.share.during.chances;
+    shift.share_before = static_cast<double>(share.before.taken) / share.before.chances;
+    shift.share_during = static_cast<double>(share.during.taken) / share.during.chances;
     if (std::abs(shift.share_during - shift.share_before) < kLeastShare) continue;
     if (step != SpanTable::kNone) shift.step = names_.Name(table_.operations()[step].name);
     shift.example = table_.rows()[sum.example].trace_id;

@@ -22,7 +22,7 @@ class SpanEvidence {
 
   void Vote(OnsetVote& votes) const;
   // Fills operations, edges, flows, traces and topology, and the services' requests.
-  void Fill(Context& context, std::uint32_t onset, const Bounds& bounds) const;
+  void Fill(Context& context, const Onsets& onsets, const Bounds& bounds) const;
 
   // Runs of an operation in one context, in each bin: what log statements are measured against.
   std::span<const std::uint32_t> Runs(std::uint32_t context) const {
@@ -38,8 +38,8 @@ class SpanEvidence {
   };
   // Contexts that are told as one.
   struct Group {
-    std::uint32_t first = 0;   // service, or caller
-    std::uint32_t second = 0;  // operation, or callee
+    std::uint32_t first = 0;                    // service, or caller
+    std::uint32_t second = 0;                   // operation, or callee
     std::map<std::uint32_t, Stratum> strata{};  // by context
   };
   // How often runs of an operation in one context make a step, or end after it.
@@ -63,13 +63,12 @@ class SpanEvidence {
     std::optional<trace::TraceId> worst{};
     Share slow{};
     Share failed{};
-    std::int64_t onset_ns = INT64_MAX;
+    std::int64_t onset_ns = 0;
   };
-  Sides Collect(const Group& group, std::uint32_t onset) const;
-  std::int64_t OnsetOf(const std::vector<Tally>& bins, std::uint32_t onset) const;
-  void FillOperations(Context& context, std::uint32_t onset, const Bounds& bounds) const;
-  void FillEdges(Context& context, std::uint32_t onset, const Bounds& bounds) const;
-  void FillFlows(Context& context, std::uint32_t onset, const Bounds& bounds) const;
+  Sides Collect(const Group& group, const Onsets& onsets) const;
+  void FillOperations(Context& context, const Onsets& onsets, const Bounds& bounds) const;
+  void FillEdges(Context& context, const Onsets& onsets, const Bounds& bounds) const;
+  void FillFlows(Context& context, const Onsets& onsets, const Bounds& bounds) const;
   void FillTraces(Context& context, std::uint32_t onset, const Bounds& bounds) const;
   void FillServices(Context& context, std::uint32_t onset) const;
 

@@ -187,8 +187,8 @@ void SpanTable::NumberContexts() {
     std::uint32_t above = at != kNone && done[at] ? rows_[at].context : kRoot;
     for (; !chain.empty(); chain.pop_back()) {
       Row& row = rows_[chain.back()];
-      const auto [node, is_new] = numbers.try_emplace(
-          static_cast<std::uint64_t>(above) << 32 | row.operation, contexts_);
+      const auto [node, is_new] =
+          numbers.try_emplace(static_cast<std::uint64_t>(above) << 32 | row.operation, contexts_);
       if (is_new) ++contexts_;
       above = row.context = node->second;
       done[chain.back()] = true;

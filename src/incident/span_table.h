@@ -1,5 +1,5 @@
-// The spans of a context as a table: linked to their parents, with what each took for itself. A span
-// that came twice counts once.
+// The spans of a context as a table: linked to their parents, with what each took for itself. A
+// span that came twice counts once.
 //
 // Filled by Add, then Link once; read afterwards. One thread. Some 120 bytes a span.
 #pragma once
@@ -96,7 +96,7 @@ class SpanTable {
   std::vector<FailureNote> failures_;
   std::vector<std::pair<std::uint32_t, std::string>> named_peers_;  // row, as its span names it
   std::uint32_t contexts_ = 0;
-  std::vector<std::uint32_t> slots_;                                // open addressing over span ids
+  std::vector<std::uint32_t> slots_;  // open addressing over span ids
   std::vector<std::uint32_t> children_;
   std::vector<double> self_ms_;
 };

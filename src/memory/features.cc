@@ -71,16 +71,15 @@ std::string_view SignalName(incident::Signal signal) {
 std::string_view ChangeName(incident::LogChange change) {
   using enum incident::LogChange;
   switch (change) {
+    // New and bursting, vanished and dwindling differ by what the time before happened to hold.
     case kNew:
-      return "new";
-    case kVanished:
-      return "vanished";
     case kBursting:
-      return "bursting";
+      return "more";
+    case kVanished:
     case kDwindling:
-      return "dwindling";
+      return "less";
   }
-  return "new";
+  return "more";
 }
 
 std::string_view ChangeName(incident::ChangeKind kind) {
@@ -256,12 +255,13 @@ void AddSeries(const Context& context, const Places& places, Collector* out) {
   for (const auto& shift : context.series) {
     const std::string_view signal = SignalName(shift.signal);
     const char* direction = shift.score >= 0 ? "up" : "down";
-    double weight = out->StrengthOf(shift.id, Strength(shift.score));
+    double own = Strength(shift.score);
     using enum incident::Signal;
     // Resources are a service's own; latency, errors and traffic run through the callers.
     const bool spreads = shift.signal == kLatency || shift.signal == kErrors ||
                          shift.signal == kTraffic || shift.signal == kOther;
-    if (spreads) weight *= places.Cause(shift.service, weight);
+    if (spreads) own *= places.Cause(shift.service, own);
+    const double weight = out->StrengthOf(shift.id, own);
     out->AddSuspects(Family::kSeries, shift.id, fmt::format("{} {}", signal, direction));
     out->Add(Family::kSeries, fmt::format("{} {} {}", shift.service, signal, direction), weight);
     if (!shift.caller.empty())
@@ -275,9 +275,42 @@ void AddSeries(const Context& context, const Places& places, Collector* out) {
   }
 }
 
+// The mean of the values; 0 without any.
+double MeanOf(const std::vector<incident::Point>& points) {
+  double sum = 0;
+  for (const incident::Point& point : points) sum += point.value;
+  return points.empty() ? 0 : sum / static_cast<double>(points.size());
+}
+
+void AddGoldenSignals(const Context& context, const Places& places, Collector* out) {
+  for (const auto& signals : context.golden) {
+    // In spreads, none smaller than what users would notice.
+    const double latency =
+        (MeanOf(signals.latency_ms) - signals.latency_before_ms) /
+        std::max({signals.latency_spread_ms, 0.1 * signals.latency_before_ms, 0.5});
+    const double errors =
+        (MeanOf(signals.error_share) - signals.error_before) / std::max(signals.error_spread, 0.01);
+    const auto add = [&](std::string_view what, double score) {
+      if (!(score > 1)) return;
+      const double own = Strength(score);
+      const double weight = out->StrengthOf(signals.id, own * places.Cause(signals.service, own));
+      out->AddSuspects(Family::kSeries, signals.id, what);
+      out->Add(Family::kSeries, fmt::format("{} {}", signals.service, what), weight);
+      out->Add(Family::kSeries, fmt::format("{}: {}", places.Of(signals.service), what),
+               kPlaceShare * weight);
+    };
+    // What it says most: requests that fail at once are quick, requests that fail late are slow.
+    if (errors >= latency)
+      add("errors up", errors);
+    else
+      add("latency up", latency);
+  }
+}
+
 void AddOperations(const Context& context, const Places& places, Collector* out) {
   for (const auto& shift : context.operations) {
-    double weight = out->StrengthOf(shift.id, Strength(shift.score));
+    const double own = Strength(shift.score);
+    const double weight = out->StrengthOf(shift.id, own * places.Cause(shift.service, own));
     const char* what = "slow";
     if (shift.errors_during > shift.errors_before)
       what = "fails";
@@ -285,7 +318,6 @@ void AddOperations(const Context& context, const Places& places, Collector* out)
       what = "silent";
     else if (shift.self_during.median < shift.self_before.median)
       what = "quick";
-    weight *= places.Cause(shift.service, weight);
     out->AddSuspects(Family::kOperations, shift.id, what);
     out->Add(Family::kOperations, fmt::format("{} {}", shift.service, what), weight);
     out->Add(Family::kOperations, fmt::format("{} {} {}", shift.service, shift.operation, what),
@@ -421,6 +453,7 @@ std::vector<Feature> FeaturesOf(const Context& context, std::span<const Weighed>
   const Places places(context);
   Collector collector(weighed);
   AddSeries(context, places, &collector);
+  AddGoldenSignals(context, places, &collector);
   AddOperations(context, places, &collector);
   AddEdges(context, places, &collector);
   AddFlows(context, places, &collector);

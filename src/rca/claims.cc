@@ -2,469 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cmath>
-#include <map>
-#include <optional>
-#include <set>
-#include <utility>
+
+#include "rca/claimant.h"
 
 namespace enclave::rca {
 namespace {
-
-using incident::Context;
-using incident::Signal;
-
-// No single item is worth more, however clear: the rest is for other items to say.
-constexpr double kMostWeight = 12;
-
-double Bounded(double weight, double most = kMostWeight) {
-  return std::clamp(weight, 0.0, most);
-}
-
-// 0 at `from`, 1 at `to` and past it.
-double Ramp(double value, double from, double to) {
-  return std::clamp((value - from) / (to - from), 0.0, 1.0);
-}
-
-class Claimant {
- public:
-  Claimant(const Context& context, const CallGraph& graph, const Options& options)
-      : context_(context), graph_(graph) {
-    for (const Family family : options.without) without_.insert(family);
-    for (const incident::ServiceFacts& service : context.services)
-      has_spans_.push_back(service.requests_before > 0 && service.requests_during > 0);
-  }
-
-  std::vector<Claim> Take() {
-    if (Has(Family::kMetrics)) Series();
-    if (Has(Family::kOperations)) Operations();
-    if (Has(Family::kEdges)) Edges();
-    if (Has(Family::kFlows)) Flows();
-    if (Has(Family::kLogs)) Logs();
-    if (Has(Family::kTraces)) Traces();
-    if (Has(Family::kFacts)) Facts();
-    if (Has(Family::kChanges)) Changes();
-    return std::move(claims_);
-  }
-
- private:
-  bool Has(Family family) const { return !without_.contains(family); }
-
-  void Say(std::string_view service, Claim claim) {
-    const auto number = graph_.Find(service);
-    if (!number || claim.weight <= 0) return;
-    claim.service = *number;
-    claims_.push_back(std::move(claim));
-  }
-
-  void Series();
-  void SayCpu(const incident::SeriesShift& shift);
-  void SayLevel(const incident::SeriesShift& shift);
-  void SayLatency(const incident::SeriesShift& shift);
-  void SayErrors(const incident::SeriesShift& shift);
-  void SayTraffic(const incident::SeriesShift& shift);
-  void SayCallSeries(const incident::SeriesShift& shift);
-  void Operations();
-  void Edges();
-  void Flows();
-  void Logs();
-  void Traces();
-  void Facts();
-  void Changes();
-
-  bool HasSpans(std::string_view service) const {
-    const auto number = graph_.Find(service);
-    return number && has_spans_[*number];
-  }
-
-  const Context& context_;
-  const CallGraph& graph_;
-  std::set<Family> without_;
-  std::vector<bool> has_spans_;
-  std::vector<Claim> claims_;
-};
-
-std::string FromTo(const incident::SeriesShift& shift) {
-  return fmt::format("{} of {} went from {:.4g} to {:.4g}", shift.metric, shift.service,
-                     shift.before.median, shift.during.high);
-}
-
-void Claimant::Series() {
-  for (const incident::SeriesShift& shift : context_.series) {
-    if (!shift.caller.empty()) {
-      SayCallSeries(shift);
-      continue;
-    }
-    switch (shift.signal) {
-      case Signal::kCpu:
-        SayCpu(shift);
-        break;
-      case Signal::kMemory:
-      case Signal::kDisk:
-      case Signal::kRestarts:
-      case Signal::kCertificate:
-        SayLevel(shift);
-        break;
-      case Signal::kLatency:
-        SayLatency(shift);
-        break;
-      case Signal::kErrors:
-        SayErrors(shift);
-        break;
-      case Signal::kTraffic:
-        SayTraffic(shift);
-        break;
-      case Signal::kNetwork:
-      case Signal::kOther:
-        break;
-    }
-  }
-}
-
-bool IsRatio(const incident::SeriesShift& shift) {
-  return shift.metric.find("ratio") != std::string::npos ||
-         shift.metric.find("utilization") != std::string::npos;
-}
-
-void Claimant::SayCpu(const incident::SeriesShift& shift) {
-  if (shift.score <= 0) return;
-  const double level = std::max(shift.during.high, shift.during.median);
-  double weight = 0;
-  if (IsRatio(shift))
-    // Towards its limit, and far from where it was.
-    weight = kMostWeight * Ramp(level, 0.4, 0.8) * Ramp(level - shift.before.high, 0.1, 0.4);
-  else
-    weight = 6 * Ramp(shift.score, 5, 20) * Ramp(level / (shift.before.high + 1e-9), 1.5, 4);
-  Say(shift.service, {.kind = CauseKind::kCpu,
-                      .weight = weight,
-                      .id = shift.id,
-                      .component = shift.metric,
-                      .component_rank = IsRatio(shift) ? 3.0 : 2.0,
-                      .sentence = FromTo(shift),
-                      .onset_ns = shift.onset_ns});
-}
-
-void Claimant::SayLevel(const incident::SeriesShift& shift) {
-  static const std::map<Signal, CauseKind> kKinds = {
-      {Signal::kMemory, CauseKind::kMemory},
-      {Signal::kDisk, CauseKind::kDisk},
-      {Signal::kRestarts, CauseKind::kCrash},
-      {Signal::kCertificate, CauseKind::kCertificate}};
-  const double level = std::max(shift.during.high, shift.during.median);
-  double weight = 0;
-  if (shift.signal == Signal::kRestarts) {
-    weight = 8 * Ramp(shift.score, 3, 10);
-  } else if (shift.signal == Signal::kCertificate) {
-    weight = shift.during.median <= 0 && shift.before.median > 0 ? kMostWeight : 0;
-  } else if (shift.score > 0) {
-    weight =
-        IsRatio(shift)
-            ? kMostWeight * Ramp(level, 0.6, 0.9) * Ramp(level - shift.before.high, 0.1, 0.4)
-            : 4 * Ramp(shift.score, 5, 20) * Ramp(level / (shift.before.high + 1e-9), 1.3, 2.5);
-  }
-  Say(shift.service, {.kind = kKinds.at(shift.signal),
-                      .weight = weight,
-                      .id = shift.id,
-                      .component = shift.metric,
-                      .component_rank = 2,
-                      .sentence = FromTo(shift),
-                      .onset_ns = shift.onset_ns});
-}
-
-// What a shift of so many floors is worth.
-double ShiftWeight(double score, double most) {
-  return Bounded(1.5 * std::log2(1 + std::max(std::abs(score) - 2, 0.0)), most);
-}
-
-void Claimant::SayLatency(const incident::SeriesShift& shift) {
-  if (shift.score <= 0) return;
-  const bool is_client = shift.metric.find("client") != std::string::npos;
-  // Spans say the same, and better.
-  const double trust = (HasSpans(shift.service) ? 0.15 : 1.0) * (is_client ? 0.2 : 1.0);
-  Say(shift.service, {.kind = CauseKind::kSlowDependency,
-                      .weight = trust * ShiftWeight(shift.score, 10),
-                      .callee_would = true,
-                      .id = shift.id,
-                      .component = shift.metric,
-                      .component_rank = 1,
-                      .sentence = FromTo(shift),
-                      .onset_ns = shift.onset_ns});
-}
-
-void Claimant::SayErrors(const incident::SeriesShift& shift) {
-  const bool good = shift.metric.find("success") != std::string::npos ||
-                    shift.metric.find("availab") != std::string::npos;
-  if ((shift.score > 0) == good) return;
-  Say(shift.service, {.kind = CauseKind::kCodeError,
-                      .weight = ShiftWeight(shift.score, 10),
-                      .callee_would = true,
-                      .id = shift.id,
-                      .component = shift.metric,
-                      .component_rank = 1,
-                      .sentence = FromTo(shift),
-                      .onset_ns = shift.onset_ns});
-}
-
-void Claimant::SayTraffic(const incident::SeriesShift& shift) {
-  const auto service = graph_.Find(shift.service);
-  if (!service) return;
-  const bool is_entry = graph_.Callers(*service).empty();
-  if (shift.score > 0) {
-    const double times = shift.during.median / (shift.before.high + 1e-9);
-    if (is_entry && !graph_.Callees(*service).empty())
-      Say(shift.service, {.kind = CauseKind::kTrafficSurge,
-                          .weight = 8 * Ramp(times, 1.5, 3),
-                          .id = shift.id,
-                          .component = shift.metric,
-                          .component_rank = 2,
-                          .sentence = FromTo(shift),
-                          .onset_ns = shift.onset_ns});
-    return;
-  }
-  // Nobody calls it any more: those who should are suspect.
-  const double lost = 1 - shift.during.high / (shift.before.median + 1e-9);
-  if (lost < 0.7 || HasSpans(shift.service)) return;
-  for (const std::uint32_t caller : graph_.Callers(*service))
-    Say(graph_.Name(caller), {.kind = CauseKind::kCodeError,
-                              .weight = 2 * Ramp(lost, 0.7, 1.0) * Ramp(-shift.score, 3, 8),
-                              .callee_would = true,
-                              .caller_would = true,
-                              .id = shift.id,
-                              .component = shift.metric,
-                              .sentence = fmt::format("{} lost its requests", shift.service),
-                              .onset_ns = shift.onset_ns});
-}
-
-void Claimant::SayCallSeries(const incident::SeriesShift& shift) {
-  if (shift.signal != Signal::kLatency || shift.score <= 0) return;
-  const double trust = HasSpans(shift.service) && HasSpans(shift.caller) ? 0.1 : 0.5;
-  const double weight = trust * ShiftWeight(shift.score, 8);
-  for (const std::string& end : {shift.service, shift.caller})
-    Say(end, {.kind = CauseKind::kNetworkDelay,
-              .weight = end == shift.service ? weight : weight * 0.5,
-              .callee_would = true,
-              .id = shift.id,
-              .component = fmt::format("{} -> {}", shift.caller, shift.service),
-              .component_rank = 1,
-              .sentence =
-                  fmt::format("calls from {} to {} went from {:.4g} to {:.4g} ({})", shift.caller,
-                              shift.service, shift.before.median, shift.during.high, shift.metric),
-              .onset_ns = shift.onset_ns});
-}
-
-void Claimant::Operations() {
-  for (const incident::OperationShift& shift : context_.operations) {
-    const double rise = shift.self_during.median - shift.self_before.median;
-    const double high_rise = shift.self_during.high - shift.self_before.high;
-    const double moved = std::max(rise, 0.5 * high_rise);
-    if (shift.score <= 0 || moved <= 0 || shift.self_before.count == 0) continue;
-    const double weight =
-        Bounded(shift.score * 0.4, 8) * Ramp(moved / (shift.self_before.high + 2), 0.1, 1.0);
-    Say(shift.service,
-        {.kind = CauseKind::kSlowDependency,
-         .family = Family::kOperations,
-         .weight = weight,
-         .id = shift.id,
-         .component = shift.operation,
-         .component_rank = 1.5,
-         .sentence = fmt::format("{} of {} takes {:.3g} ms for itself instead of {:.3g} ms",
-                                 shift.operation, shift.service, shift.self_during.median,
-                                 shift.self_before.median),
-         .onset_ns = shift.onset_ns});
-  }
-}
-
-// A slow network at one service shows on all its calls: who ends all the slow ones, and has no
-// calls that stayed fast, is where it is slow.
-void Claimant::Edges() {
-  struct Ends {
-    double slow = 0;
-    double fast = 0;
-    std::vector<std::pair<double, const incident::EdgeShift*>> shifts{};
-  };
-  std::map<std::string_view, Ends> ends;
-  double all = 0;
-  for (const incident::EdgeShift& shift : context_.edges) {
-    if (shift.gap_before.count == 0 || shift.gap_during.count == 0) continue;
-    const double rise = shift.gap_during.median - shift.gap_before.median;
-    const double weight = shift.score <= 0 ? 0
-                                           : Bounded(shift.score * 0.5, 10) *
-                                                 Ramp(std::log10(std::max(rise, 1.0)), 0.3, 2.0) *
-                                                 Ramp(rise / (shift.gap_before.high + 1), 0.2, 1);
-    all += weight;
-    for (const std::string_view end :
-         {std::string_view(shift.caller), std::string_view(shift.callee)}) {
-      ends[end].slow += weight;
-      if (weight > 0)
-        ends[end].shifts.emplace_back(weight, &shift);
-      else
-        ends[end].fast += 1;
-    }
-  }
-  if (all == 0) return;
-  for (const auto& [end, found] : ends) {
-    if (found.shifts.empty()) continue;
-    const double covers = found.slow / all;
-    const double edges = static_cast<double>(found.shifts.size());
-    const double agrees = edges / (edges + found.fast);
-    const double total = Bounded(found.slow, kMostWeight) * covers * (0.3 + 0.7 * agrees);
-    for (const auto& [weight, shift] : found.shifts)
-      Say(end, {.kind = CauseKind::kNetworkDelay,
-                .family = Family::kEdges,
-                .weight = total * weight / found.slow,
-                .id = shift->id,
-                .component = fmt::format("{} -> {}", shift->caller, shift->callee),
-                .component_rank = 2,
-                .sentence = fmt::format("between {} and {} calls take {:.3g} ms on the way instead "
-                                        "of {:.3g} ms",
-                                        shift->caller, shift->callee, shift->gap_during.median,
-                                        shift->gap_before.median),
-                .onset_ns = shift->onset_ns});
-  }
-}
-
-bool NamesAnError(std::string_view step) {
-  std::string lower(step);
-  std::ranges::transform(lower, lower.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower.find("error") != std::string::npos || lower.find("exception") != std::string::npos ||
-         lower.find("fallback") != std::string::npos;
-}
-
-// An operation that lost steps was cut short somewhere: after the step that now is its last.
-void Claimant::Flows() {
-  struct Cut {
-    double lost = 0;  // the clearest step it lost
-    const incident::FlowShift* step = nullptr;
-    std::vector<const incident::FlowShift*> ends{};
-    double ended = 0;
-  };
-  std::map<std::pair<std::string_view, std::string_view>, Cut> cuts;
-  for (const incident::FlowShift& shift : context_.flows) {
-    Cut& cut = cuts[{shift.service, shift.operation}];
-    const double change = std::abs(shift.share_during - shift.share_before);
-    const double weight = Bounded(std::abs(shift.score) * 0.4, 10) * Ramp(change, 0.05, 0.4);
-    if (shift.ends_after && shift.score > 0) {
-      cut.ends.push_back(&shift);
-      cut.ended += weight;
-    } else if (!shift.ends_after && shift.score < 0 && weight > cut.lost &&
-               !NamesAnError(shift.step)) {
-      cut.lost = weight;
-      cut.step = &shift;
-    } else if (!shift.ends_after && shift.score > 0 && shift.callee == shift.service &&
-               NamesAnError(shift.step)) {
-      Say(shift.service, {.kind = CauseKind::kCodeError,
-                          .family = Family::kFlows,
-                          .weight = weight * 0.5,
-                          .callee_would = true,
-                          .id = shift.id,
-                          .component = shift.operation,
-                          .component_rank = 0.5,
-                          .sentence = fmt::format("{} of {} ends in {}", shift.operation,
-                                                  shift.service, shift.step),
-                          .onset_ns = shift.onset_ns});
-    }
-  }
-  for (const auto& [key, cut] : cuts) {
-    if (cut.step == nullptr) continue;
-    const auto& [service, operation] = key;
-    double own = cut.lost;
-    for (const incident::FlowShift* end : cut.ends) {
-      const double weight = Bounded(std::abs(end->score) * 0.4, 10) *
-                            Ramp(std::abs(end->share_during - end->share_before), 0.05, 0.4);
-      const double part = cut.lost * weight / cut.ended;
-      if (end->callee == service) continue;
-      own -= part * 0.7;
-      Say(end->callee,
-          {.kind = CauseKind::kCodeError,
-           .family = Family::kFlows,
-           .weight = part * 0.7,
-           .callee_would = true,
-           .id = end->id,
-           .component = end->step,
-           .component_rank = 0.8,
-           .sentence = fmt::format("{} of {} stops after calling {} ({:.0f} % of runs instead of "
-                                   "{:.0f} %)",
-                                   operation, service, end->step, 100 * end->share_during,
-                                   100 * end->share_before),
-           .onset_ns = end->onset_ns});
-    }
-    Say(service,
-        {.kind = CauseKind::kWrongResult,
-         .family = Family::kFlows,
-         .weight = own,
-         .callee_would = true,
-         .caller_would = true,
-         .id = cut.step->id,
-         .component = std::string(operation),
-         .component_rank = 1,
-         .sentence = fmt::format("{} of {} reaches {} in {:.0f} % of runs instead of {:.0f} %",
-                                 operation, service, cut.step->step, 100 * cut.step->share_during,
-                                 100 * cut.step->share_before),
-         .onset_ns = cut.step->onset_ns});
-  }
-}
-
-void Claimant::Logs() {
-  for (const incident::LogShift& shift : context_.logs) {
-    const std::string& name = shift.location.empty() ? shift.text : shift.location;
-    const auto share = [](std::uint64_t count, std::uint64_t runs) {
-      return runs == 0 ? 0.0 : static_cast<double>(count) / static_cast<double>(runs);
-    };
-    const double before = share(shift.count_before, shift.runs_before);
-    const double during = share(shift.count_during, shift.runs_during);
-    const bool is_bad = shift.level == "ERROR" || shift.level == "WARN";
-    const bool knows_runs = !shift.operation.empty();
-    double weight =
-        Bounded(std::abs(shift.score) * 0.45, 10) * Ramp(std::abs(during - before), 0.02, 0.3);
-    if (shift.score > 0) {
-      weight *= shift.level == "ERROR" ? 1.0 : shift.level == "WARN" ? 0.5 : 0.05;
-      if (shift.change == incident::LogChange::kBursting) weight *= 0.6;
-    } else {
-      if (is_bad) continue;  // fewer errors are no fault
-      weight *= knows_runs ? 1.0 : 0.3;
-      if (shift.change == incident::LogChange::kDwindling) weight *= 0.8;
-    }
-    const bool rises = shift.score > 0;
-    Say(shift.service,
-        {.kind = rises && shift.level == "ERROR" ? CauseKind::kWrongResult : CauseKind::kCodeError,
-         .family = Family::kLogs,
-         .weight = weight,
-         .callee_would = true,
-         .caller_would = !rises,
-         .id = shift.id,
-         .component = name,
-         .component_rank = rises ? 2.0 : 3.0,
-         .sentence =
-             fmt::format("{} {} {}: {} of {} runs instead of {} of {}", shift.service,
-                         rises ? "now writes" : "no longer writes", name, shift.count_during,
-                         shift.runs_during, shift.count_before, shift.runs_before),
-         .onset_ns = shift.onset_ns});
-  }
-}
-
-void Claimant::Traces() {
-  for (const incident::FailingTrace& trace : context_.traces) {
-    if (!trace.failed || trace.like_it <= trace.before) continue;
-    const double weight =
-        Bounded(2.5 * std::log2(1.0 + static_cast<double>(trace.like_it - trace.before)), 10) *
-        (trace.before == 0 ? 1.0 : 0.5);
-    const std::string what = trace.exception.empty() ? trace.message : trace.exception;
-    Say(trace.service,
-        {.kind = CauseKind::kCodeError,
-         .family = Family::kTraces,
-         .weight = trace.location.empty() ? weight * 0.8 : weight,
-         .callee_would = true,
-         .id = trace.id,
-         .component = trace.location.empty() ? trace.operation : trace.location,
-         .component_rank = trace.location.empty() ? 1.5 : 4,
-         .sentence = fmt::format("{} of {} fails with {} in {} requests{}{}", trace.operation,
-                                 trace.service, what.empty() ? "an error" : what, trace.like_it,
-                                 trace.location.empty() ? "" : " at ", trace.location),
-         .onset_ns = trace.onset_ns});
-  }
-}
 
 struct Reason {
   const char* reason;
@@ -490,6 +33,30 @@ constexpr Reason kReasons[] = {
     {"ScaledToZero", CauseKind::kDependencyDown, 9},
     {"Killing", CauseKind::kCrash, 2},
 };
+
+}  // namespace
+
+void Claimant::Traces() {
+  for (const incident::FailingTrace& trace : context_.traces) {
+    if (!trace.failed || trace.like_it <= trace.before) continue;
+    const double weight =
+        Bounded(2.5 * std::log2(1.0 + static_cast<double>(trace.like_it - trace.before)), 10) *
+        (trace.before == 0 ? 1.0 : 0.5);
+    const std::string what = trace.exception.empty() ? trace.message : trace.exception;
+    Say(trace.service,
+        {.kind = CauseKind::kCodeError,
+         .family = Family::kTraces,
+         .weight = trace.location.empty() ? weight * 0.8 : weight,
+         .callee_would = true,
+         .id = trace.id,
+         .component = trace.location.empty() ? trace.operation : trace.location,
+         .component_rank = trace.location.empty() ? 1.5 : 4,
+         .sentence = fmt::format("{} of {} fails with {} in {} requests{}{}", trace.operation,
+                                 trace.service, what.empty() ? "an error" : what, trace.like_it,
+                                 trace.location.empty() ? "" : " at ", trace.location),
+         .onset_ns = trace.onset_ns});
+  }
+}
 
 void Claimant::Facts() {
   for (const incident::KubernetesFact& fact : context_.facts)
@@ -533,9 +100,7 @@ void Claimant::Changes() {
   }
 }
 
-}  // namespace
-
-std::vector<Claim> ClaimsOf(const Context& context, const CallGraph& graph,
+std::vector<Claim> ClaimsOf(const incident::Context& context, const CallGraph& graph,
                             const Options& options) {
   return Claimant(context, graph, options).Take();
 }

@@ -26,6 +26,9 @@ struct Claim {
   std::int64_t onset_ns = 0;
 };
 
+// Alike items repeat each other: each further one counts for less.
+inline constexpr double kRepeats = 0.35;
+
 std::vector<Claim> ClaimsOf(const incident::Context& context, const CallGraph& graph,
                             const Options& options);
 

@@ -18,19 +18,23 @@ namespace {
 // How much of a caller's symptoms a callee's fault explains away, at most.
 constexpr double kExplained = 0.9;
 // And of a callee's by its caller's.
-constexpr double kExplainedByCaller = 0.7;
-// Alike items of one family repeat each other: each further one counts for less.
-constexpr double kRepeats = 0.35;
+constexpr double kExplainedByCaller = 0.9;
+// So many calls for each request are none.
+constexpr double kFewCalls = 0.01;
 // A service that the alert's service does not reach hardly causes it.
 constexpr double kUnreachable = 0.4;
+constexpr double kApart = 0.4;
+// Evidence for a callee that is plain by itself explains its callers, however loud they are.
+constexpr double kSurelyBelow = 4;
 // Nats of score to nats of probability; fitted so that confidence is calibrated.
-constexpr double kTemperature = 0.55;
+constexpr double kTemperature = 0.9;
 constexpr std::size_t kMostCited = 12;
 
 struct Standing {
-  double firm = 0;      // what only a fault of its own explains
-  double symptom = 0;   // what a fault of a callee would show as well
-  double mirrored = 0;  // what a fault of a caller would
+  double firm = 0;       // what only a fault of its own explains
+  double symptom = 0;    // what a fault of a callee would show as well
+  double mirrored = 0;   // what a fault of a caller would
+  double by_caller = 0;  // the share of that which a caller explains
   double score = 0;
   std::map<CauseKind, double> kinds{};
   std::vector<std::uint32_t> claims{};  // strongest first
@@ -42,9 +46,14 @@ std::vector<double> Discount(const std::vector<Claim>& claims,
   std::map<std::pair<Family, CauseKind>, double> factor;
   std::vector<double> weights;
   for (const std::uint32_t number : own) {
-    double& left =
-        factor.try_emplace({claims[number].family, claims[number].kind}, 1.0).first->second;
-    weights.push_back(claims[number].weight * left);
+    const Claim& claim = claims[number];
+    // That code fails shows in lines, flows and traces alike.
+    const bool is_code =
+        claim.kind == CauseKind::kCodeError || claim.kind == CauseKind::kWrongResult;
+    const auto key = is_code ? std::pair(Family::kLogs, CauseKind::kCodeError)
+                             : std::pair(claim.family, claim.kind);
+    double& left = factor.try_emplace(key, 1.0).first->second;
+    weights.push_back(claim.weight * left);
     left *= kRepeats;
   }
   return weights;
@@ -67,6 +76,7 @@ class Ranking {
 
  private:
   void Gather();
+  void ExplainByCallers();
   void ExplainAway();
   void AddPriors();
   std::vector<bool> Reached() const;
@@ -78,7 +88,6 @@ class Ranking {
   CallGraph graph_;
   std::vector<Claim> claims_;
   std::vector<Standing> standings_;
-  std::vector<std::vector<std::string>> memories_;
 };
 
 void Ranking::Gather() {
@@ -118,7 +127,28 @@ std::vector<bool> Ranking::Reached() const {
   return reached;
 }
 
+// A caller that changed its way of calling changes what its callees do.
+void Ranking::ExplainByCallers() {
+  for (const incident::EdgeShift& edge : context_.edges) {
+    const auto caller = graph_.Find(edge.caller);
+    const auto callee = graph_.Find(edge.callee);
+    if (!caller || !callee) continue;
+    Standing& standing = standings_[*callee];
+    if (standing.mirrored == 0) continue;
+    const double change = std::abs(std::log2((edge.calls_per_request_during + kFewCalls) /
+                                             (edge.calls_per_request_before + kFewCalls)));
+    const double above = standings_[*caller].firm + standings_[*caller].symptom;
+    const double share =
+        std::clamp(change - 1, 0.0, 1.0) * std::min(1.0, above / standing.mirrored);
+    standing.by_caller = std::max(standing.by_caller, kExplainedByCaller * share);
+  }
+  for (Standing& standing : standings_)
+    standing.symptom = std::max(standing.symptom - standing.mirrored * standing.by_caller, 0.0);
+}
+
 void Ranking::ExplainAway() {
+  ExplainByCallers();
+  const std::vector<bool> reached = Reached();
   // Callees first: what remains of a callee tells how much of its callers' symptoms it explains.
   std::vector<double> deepest(graph_.size(), 0);  // strongest standing below
   for (const std::uint32_t service : graph_.CalleesFirst()) {
@@ -127,44 +157,41 @@ void Ranking::ExplainAway() {
     for (const std::uint32_t callee : graph_.Callees(service))
       below = std::max({below, standings_[callee].score, 0.9 * deepest[callee]});
     deepest[service] = below;
-    const double share = standing.symptom == 0 ? 0 : std::min(1.0, below / standing.symptom);
-    standing.score = standing.firm + standing.symptom * (1 - kExplained * share);
+    const double share =
+        standing.symptom == 0
+            ? 0
+            : std::max(std::min(1.0, below / standing.symptom),
+                       std::clamp((below - kSurelyBelow) / kSurelyBelow, 0.0, 1.0));
+    // Of a service that no call leads to or from, nobody can say what would explain it.
+    const bool is_apart = !context_.topology.empty() && graph_.Callees(service).empty() &&
+                          graph_.Callers(service).empty();
+    standing.score =
+        standing.firm + standing.symptom * (1 - kExplained * share) * (is_apart ? kApart : 1.0);
+    if (!reached[service]) standing.score *= kUnreachable;
   }
-  // Then what callers explain: a changed way of calling changes what the callee does.
-  std::vector<double> score(graph_.size());
-  for (std::uint32_t service = 0; service < graph_.size(); ++service) {
-    const Standing& standing = standings_[service];
-    double above = 0;
-    for (const incident::EdgeShift& edge : context_.edges) {
-      if (standing.mirrored == 0) break;
-      if (graph_.Find(edge.callee) != service) continue;
-      const double before = edge.calls_per_request_before;
-      const double during = edge.calls_per_request_during;
-      const double change = std::abs(std::log2((during + 0.01) / (before + 0.01)));
-      if (change < 1) continue;
-      const auto caller = graph_.Find(edge.caller);
-      if (caller) above = std::max(above, standings_[*caller].score);
-    }
-    const double share = standing.mirrored == 0 ? 0 : std::min(1.0, above / standing.mirrored);
-    score[service] =
-        standing.score - std::min(standing.score, standing.mirrored) * kExplainedByCaller * share;
-  }
-  const std::vector<bool> reached = Reached();
-  for (std::uint32_t service = 0; service < graph_.size(); ++service)
-    standings_[service].score = score[service] * (reached[service] ? 1.0 : kUnreachable);
 }
 
 void Ranking::AddPriors() {
-  memories_.resize(graph_.size());
+  // However many memories agree, together they add no more than the bound.
+  struct Sum {
+    double odds = 0;
+    std::map<std::string_view, double> of_kind{};
+  };
+  std::map<std::uint32_t, Sum> sums;
   for (const Prior& prior : options_.priors) {
     const auto service = graph_.Find(prior.service);
     // Memory speaks of what there is evidence for; it invents no suspects.
     if (!service || standings_[*service].claims.empty()) continue;
-    const double odds = std::clamp(prior.log_odds, -kPriorBound, kPriorBound);
-    standings_[*service].score += odds;
-    for (auto& [kind, weight] : standings_[*service].kinds)
-      if (prior.kind == ToString(kind)) weight += odds;
-    memories_[*service] = prior.memories;
+    Sum& sum = sums[*service];
+    sum.odds += prior.log_odds;
+    if (!prior.kind.empty()) sum.of_kind[prior.kind] += prior.log_odds;
+  }
+  const auto bounded = [](double odds) { return std::clamp(odds, -kPriorBound, kPriorBound); };
+  for (const auto& [service, sum] : sums) {
+    standings_[service].score += bounded(sum.odds);
+    for (auto& [kind, weight] : standings_[service].kinds)
+      if (const auto found = sum.of_kind.find(ToString(kind)); found != sum.of_kind.end())
+        weight += bounded(found->second);
   }
 }
 
@@ -178,12 +205,21 @@ std::optional<std::uint32_t> Ranking::Symptom() const {
 Hypothesis Ranking::Describe(std::uint32_t service, double confidence) const {
   const Standing& standing = standings_[service];
   Hypothesis hypothesis{.service = graph_.Name(service), .confidence = confidence};
+  // A service short of a resource is slow, late and fails: those kinds follow from that one.
+  double resource = 0;
+  for (const auto& [kind, weight] : standing.kinds)
+    if (kind == CauseKind::kCpu || kind == CauseKind::kMemory || kind == CauseKind::kDisk)
+      resource = std::max(resource, weight);
+  const double follows = std::clamp((resource - 2) / 4, 0.0, 1.0);
   double all = 0;
   double best = 0;
   for (const auto& [kind, weight] : standing.kinds) {
-    all += std::max(weight, 0.0);
-    if (weight > best) {
-      best = weight;
+    const bool is_timing = kind == CauseKind::kNetworkDelay || kind == CauseKind::kSlowDependency;
+    const bool is_code = kind == CauseKind::kCodeError || kind == CauseKind::kWrongResult;
+    const double left = weight * (is_timing ? 1 - follows : is_code ? 1 - 0.5 * follows : 1);
+    all += std::max(left, 0.0);
+    if (left > best) {
+      best = left;
       hypothesis.kind = kind;
     }
   }

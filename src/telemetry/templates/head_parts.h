@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 #include "telemetry/templates/line_head.h"
@@ -27,7 +28,13 @@ inline char ToLower(char c) {
   return IsUpper(c) ? static_cast<char>(c - 'A' + 'a') : c;
 }
 inline bool IsHexDigit(char c) {
-  return IsDigit(c) || (ToLower(c) >= 'a' && ToLower(c) <= 'f');
+  static constexpr std::array<bool, 256> kTable = [] {
+    std::array<bool, 256> table{};
+    for (const char digit : std::string_view("0123456789abcdefABCDEF"))
+      table[static_cast<unsigned char>(digit)] = true;
+    return table;
+  }();
+  return kTable[static_cast<unsigned char>(c)];
 }
 
 inline bool EqualIgnoringCase(std::string_view text, std::string_view lower) {
