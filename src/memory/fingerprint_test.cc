@@ -136,6 +136,60 @@ TEST(FingerprintTest, WhatACalleeShowsMoreLoudlyIsAConsequence) {
   EXPECT_GT(symptom, 0);
 }
 
+TEST(FingerprintTest, WhatAnEngineMadeOfTheEvidenceCountsMoreThanHowFarItMoved) {
+  // The same quiet fault among loud bystanders that differ from day to day.
+  const auto day = [](int number) {
+    incident::Context context;
+    for (int i = 0; i < 30; ++i)
+      context.series.push_back({.id = fmt::format("m{}", i),
+                                .service = fmt::format("bystander-{}", number * 30 + i),
+                                .signal = incident::Signal::kLatency,
+                                .score = 50});
+    context.logs.push_back({.id = "l1",
+                            .service = "cart",
+                            .change = number % 2 == 0 ? incident::LogChange::kVanished
+                                                      : incident::LogChange::kDwindling,
+                            .location = "Cart.java:7",
+                            .score = -3});
+    return context;
+  };
+  const std::vector<Weighed> weighed = {{.evidence = "l1", .suspect = "cart", .weight = 6}};
+  const auto near = [&](std::span<const Weighed> weights) {
+    return Similarity(FingerprintOf(day(1), weights).values, FingerprintOf(day(2), weights).values);
+  };
+  EXPECT_LT(near({}), 0.5);
+  EXPECT_GT(near(weighed), 0.85);
+  EXPECT_EQ(FeaturesOf(day(1), weighed).front().key, "cart? less line");
+  // Weights that make no sense are passed over.
+  const std::vector<Weighed> senseless = {{.evidence = "l1", .suspect = "cart", .weight = -1},
+                                          {.evidence = "none", .suspect = "x", .weight = 4},
+                                          {.evidence = "l1", .suspect = "y", .weight = NAN}};
+  for (const Feature& feature : FeaturesOf(day(1), senseless))
+    EXPECT_THAT(feature.key, Not(HasSubstr("?")));
+}
+
+TEST(FingerprintTest, GoldenSignalsSayWhatUsersMiss) {
+  incident::Context context;
+  context.golden.push_back({.id = "g1",
+                            .service = "cart",
+                            .latency_ms = {{0, 11}, {1, 9}},
+                            .error_share = {{0, 0.4}, {1, 0.2}},
+                            .latency_before_ms = 10,
+                            .latency_spread_ms = 1,
+                            .error_spread = 0.01});
+  context.golden.push_back({.id = "g2",
+                            .service = "payment",
+                            .latency_ms = {{0, 110}, {1, 90}},
+                            .latency_before_ms = 10,
+                            .latency_spread_ms = 1});
+  context.golden.push_back({.id = "g3", .service = "idle", .latency_before_ms = 10});
+  std::vector<std::string> keys;
+  for (const Feature& feature : FeaturesOf(context)) keys.push_back(feature.key);
+  EXPECT_THAT(keys, Contains("cart errors up"));
+  EXPECT_THAT(keys, Contains("payment latency up"));
+  EXPECT_THAT(keys, Not(Contains(HasSubstr("idle"))));
+}
+
 TEST(FingerprintTest, IsOfLengthOneOrEmpty) {
   const Fingerprint fingerprint = FingerprintOf(ContextOf({"cart", "cpu"}, 1));
   ASSERT_EQ(fingerprint.values.size(), kEvidenceDimensions);
