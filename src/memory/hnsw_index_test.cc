@@ -158,7 +158,7 @@ TEST(HnswIndexTest, ADamagedFileCountsAsNone) {
     return HnswIndex::Open(Options(path));
   };
   EXPECT_TRUE(opened(whole)->position());
-  for (std::size_t at = 0; at < whole.size(); at += 997) {
+  for (std::size_t at = 0; at < whole.size(); at += 4999) {
     std::string flipped = whole;
     flipped[at] = static_cast<char>(flipped[at] ^ 0x10);
     const auto index = opened(flipped);
