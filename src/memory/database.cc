@@ -123,6 +123,10 @@ std::int64_t Database::changes() const {
   return sqlite3_changes64(handle_.get());
 }
 
+std::int64_t Database::total_changes() const {
+  return sqlite3_total_changes64(handle_.get());
+}
+
 base::Error Database::LastError(std::string_view doing) const {
   const int code = sqlite3_extended_errcode(handle_.get());
   const std::string text = fmt::format("{} the memory {}: {} (SQLite code {})", doing, path_,

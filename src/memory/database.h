@@ -59,7 +59,8 @@ class Database {
   base::Result<Statement> Prepare(std::string_view sql) const;
   base::Result<std::int64_t> QueryInteger(std::string_view sql) const;  // 0 without a row
   std::int64_t last_insert_row() const;
-  std::int64_t changes() const;  // rows of the last statement
+  std::int64_t changes() const;        // rows of the last statement
+  std::int64_t total_changes() const;  // rows since it was opened
 
   // kUnavailable when the disk or another process refuses, kInternal when the file is damaged.
   base::Error LastError(std::string_view doing) const;

@@ -32,7 +32,11 @@ Coded Make(std::size_t count, std::uint64_t seed, std::uint64_t first_code = 1) 
 }
 
 HnswOptions Options(const std::string& path = "") {
-  return {.path = path, .dimensions = kDimensions, .capacity = 10'000};
+  return {.path = path,
+          .dimensions = kDimensions,
+          .capacity = 10'000,
+          .build_candidates = 48,
+          .search_candidates = 64};
 }
 
 // The share of the truly nearest ten that the index finds.
@@ -51,7 +55,7 @@ double RecallOf(VectorIndex& index, VectorIndex& exact, const Coded& queries) {
 }
 
 TEST(HnswIndexTest, FindsWhatComparingAllFinds) {
-  const Coded data = Make(3000, 1);
+  const Coded data = Make(1200, 1);
   const auto index = HnswIndex::Open(Options());
   ExactIndex exact;
   ASSERT_TRUE(index->Put(data.coded));
@@ -64,18 +68,18 @@ TEST(HnswIndexTest, FindsWhatComparingAllFinds) {
 }
 
 TEST(HnswIndexTest, RemovedVectorsAreNotFoundAndTheirPlacesUsedAgain) {
-  const Coded data = Make(2000, 1);
+  const Coded data = Make(900, 1);
   const auto index = HnswIndex::Open(Options());
   ExactIndex exact;
   ASSERT_TRUE(index->Put(data.coded));
   ASSERT_TRUE(exact.Put(data.coded));
   std::vector<std::uint64_t> gone;
-  for (std::uint64_t code = 1; code <= 2000; code += 3) gone.push_back(code);
+  for (std::uint64_t code = 1; code <= 900; code += 3) gone.push_back(code);
   ASSERT_TRUE(index->Remove(gone));
   ASSERT_TRUE(exact.Remove(gone));
-  EXPECT_EQ(*index->Count(), 2000 - gone.size());
+  EXPECT_EQ(*index->Count(), 900 - gone.size());
   const std::size_t bytes = index->MemoryBytes();
-  const Coded more = Make(600, 3, 5000);
+  const Coded more = Make(290, 3, 5000);
   ASSERT_TRUE(index->Put(more.coded));
   ASSERT_TRUE(exact.Put(more.coded));
   EXPECT_EQ(index->MemoryBytes(), bytes);
@@ -89,16 +93,16 @@ TEST(HnswIndexTest, RemovedVectorsAreNotFoundAndTheirPlacesUsedAgain) {
 }
 
 TEST(HnswIndexTest, ABulkyGraphOfRemovedVectorsIsBuiltAnew) {
-  const Coded data = Make(3000, 1);
+  const Coded data = Make(1300, 1);
   const auto index = HnswIndex::Open(Options());
   ASSERT_TRUE(index->Put(data.coded));
   const std::size_t bytes = index->MemoryBytes();
   std::vector<std::uint64_t> gone;
-  for (std::uint64_t code = 1; code <= 2500; ++code) gone.push_back(code);
+  for (std::uint64_t code = 1; code <= 1100; ++code) gone.push_back(code);
   ASSERT_TRUE(index->Remove(gone));
   EXPECT_LT(index->MemoryBytes(), bytes);
-  EXPECT_EQ(*index->Count(), 500u);
-  EXPECT_EQ(index->Search(data.vectors[2999], 1)->front().code, 3000u);
+  EXPECT_EQ(*index->Count(), 200u);
+  EXPECT_EQ(index->Search(data.vectors[1299], 1)->front().code, 1300u);
 }
 
 TEST(HnswIndexTest, AllRemovedIsEmpty) {
@@ -118,8 +122,8 @@ TEST(HnswIndexTest, AllRemovedIsEmpty) {
 TEST(HnswIndexTest, SurvivesInItsFile) {
   const TempDir directory;
   const std::string path = directory.path() + "/index";
-  const Coded data = Make(1500, 1);
-  const Position position{.ledger = 7, .last_row = 1500, .last_loss = 2};
+  const Coded data = Make(800, 1);
+  const Position position{.ledger = 7, .last_row = 800, .last_loss = 2};
   ExactIndex exact;
   ASSERT_TRUE(exact.Put(data.coded));
   {
@@ -133,13 +137,13 @@ TEST(HnswIndexTest, SurvivesInItsFile) {
   ASSERT_TRUE(exact.Remove(std::vector<std::uint64_t>{9}));
   const auto index = HnswIndex::Open(Options(path));
   EXPECT_EQ(index->position(), position);
-  EXPECT_EQ(*index->Count(), 1499u);
+  EXPECT_EQ(*index->Count(), 799u);
   EXPECT_GE(RecallOf(*index, exact, Make(50, 2)), 0.97);
   // It can be added to, and saved over.
   const Coded more = Make(100, 9, 9000);
   ASSERT_TRUE(index->Put(more.coded));
   ASSERT_TRUE(index->Save());
-  EXPECT_EQ(*HnswIndex::Open(Options(path))->Count(), 1599u);
+  EXPECT_EQ(*HnswIndex::Open(Options(path))->Count(), 899u);
 }
 
 TEST(HnswIndexTest, ADamagedFileCountsAsNone) {
@@ -186,22 +190,22 @@ TEST(HnswIndexTest, IsBounded) {
 }
 
 TEST(HnswIndexTest, SearchesRunWhileItChanges) {
-  const Coded data = Make(1200, 1);
+  const Coded data = Make(500, 1);
   const auto index = HnswIndex::Open(Options());
-  ASSERT_TRUE(index->Put(std::span(data.coded).first(400)));
+  ASSERT_TRUE(index->Put(std::span(data.coded).first(200)));
   std::thread changes([&] {
-    for (std::size_t i = 400; i < 1200; ++i) {
+    for (std::size_t i = 200; i < 500; ++i) {
       ASSERT_TRUE(index->Put(std::span(data.coded).subspan(i, 1)));
-      ASSERT_TRUE(index->Remove(std::vector<std::uint64_t>{i - 399}));
+      ASSERT_TRUE(index->Remove(std::vector<std::uint64_t>{i - 199}));
     }
   });
-  for (int i = 0; i < 500; ++i) {
+  for (int i = 0; i < 300; ++i) {
     const auto found = index->Search(data.vectors[static_cast<std::size_t>(i)], 5);
     ASSERT_TRUE(found);
     EXPECT_LE(found->size(), 5u);
   }
   changes.join();
-  EXPECT_EQ(*index->Count(), 400u);
+  EXPECT_EQ(*index->Count(), 200u);
 }
 
 }  // namespace

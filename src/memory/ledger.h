@@ -83,8 +83,8 @@ class Ledger {
   static std::uint64_t Code(std::span<const float> values);
   std::size_t dimensions() const { return options_.dimensions; }
   base::Result<Position> position() const;
-  // Grows when another process or connection has written.
-  base::Result<std::int64_t> DataVersion() const;
+  // Another number whenever anybody has written, through this object or another.
+  base::Result<std::string> DataVersion() const;
   base::Result<std::uint64_t> Codes() const;  // different ones
   struct Added {
     std::int64_t row = 0;

@@ -80,9 +80,11 @@ base::Result<Position> Ledger::position() const {
                   .last_loss = read.Integer(2)};
 }
 
-base::Result<std::int64_t> Ledger::DataVersion() const {
+base::Result<std::string> Ledger::DataVersion() const {
   const std::lock_guard lock(mutex_);
-  return database_->QueryInteger("PRAGMA data_version");
+  // The first counts what other connections commit, the second what this one changes.
+  ASSIGN_OR_RETURN(const std::int64_t others, database_->QueryInteger("PRAGMA data_version"));
+  return fmt::format("{}/{}", others, database_->total_changes());
 }
 
 base::Result<std::uint64_t> Ledger::Codes() const {

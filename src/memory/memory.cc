@@ -90,12 +90,14 @@ Trust Memory::trust() const {
 
 base::Result<> Memory::Refresh() {
   const std::lock_guard lock(refresh_mutex_);
-  ASSIGN_OR_RETURN(const std::int64_t version, ledger_->DataVersion());
+  ASSIGN_OR_RETURN(std::string version, ledger_->DataVersion());
   if (!behind_ && version == data_version_) return {};
   RETURN_IF_ERROR(KeepWithin());
-  if (version != data_version_) RETURN_IF_ERROR(LoadTrust());
+  // Asked before reading: what is written from here on is followed the next time.
+  ASSIGN_OR_RETURN(version, ledger_->DataVersion());
+  RETURN_IF_ERROR(LoadTrust());
   RETURN_IF_ERROR(Follow());
-  data_version_ = version;
+  data_version_ = std::move(version);
   behind_ = false;
   return SaveWhenWorthIt();
 }

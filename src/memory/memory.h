@@ -97,8 +97,8 @@ class Memory {
   const std::unique_ptr<Ledger> ledger_;
   const std::unique_ptr<VectorIndex> index_;
 
-  std::mutex refresh_mutex_;        // one refresh at a time
-  std::int64_t data_version_ = -1;  // guarded by it, as the next two
+  std::mutex refresh_mutex_;  // one refresh at a time
+  std::string data_version_;  // guarded by it, as the next two
   bool behind_ = true;
   std::uint64_t unsaved_ = 0;
   mutable std::mutex trust_mutex_;
