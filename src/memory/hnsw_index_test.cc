@@ -36,7 +36,7 @@ HnswOptions Options(const std::string& path = "") {
           .dimensions = kDimensions,
           .capacity = 10'000,
           .build_candidates = 48,
-          .search_candidates = 64};
+          .search_candidates = 96};
 }
 
 // The share of the truly nearest ten that the index finds.
