@@ -54,7 +54,7 @@ std::vector<std::string> RankingOf(const Diagnosis& diagnosis,
 class EachKindTest : public ::testing::TestWithParam<CauseKind> {};
 
 TEST_P(EachKindTest, TheFaultyServiceIsFirst) {
-  for (const std::uint64_t seed : {1, 2}) {
+  for (const std::uint64_t seed : {1U, 2U}) {
     const Asked asked = AskAbout(OptionsOf(GetParam(), seed));
     EXPECT_EQ(asked.diagnosis.ranking.front().service, asked.cause)
         << "seed " << seed << ": " << asked.diagnosis.summary;
