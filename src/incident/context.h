@@ -189,6 +189,7 @@ struct FailingTrace {
   std::string exception{};          // its type
   std::string location{};           // file:line (function)
   double duration_ms = 0;
+  bool unanswered = false;    // a caller's span failed, and `service` has none that answers
   bool failed = false;        // else slow
   std::uint64_t like_it = 0;  // requests in the window that fail the same way
   std::uint64_t before = 0;   // and before

@@ -162,6 +162,7 @@ void VisitFields(Visitor& visit, T& x) {
   visit("location", x.location);
   visit("duration_ms", x.duration_ms);
   visit("failed", x.failed);
+  visit("unanswered", x.unanswered);
   visit("like_it", x.like_it);
   visit("before", x.before);
   visit("onset_ns", x.onset_ns);

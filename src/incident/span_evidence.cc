@@ -369,17 +369,21 @@ void SpanEvidence::FillTraces(Context& context, std::uint32_t onset, const Bound
     if (same.during == 0) continue;
     const SpanTable::Row& row = table_.rows()[same.row];
     const FailureNote& note = table_.failures()[row.failure];
+    // A call that nobody answered tells of the one who should have.
+    const bool unanswered = row.is_call && row.children == 0 && row.peer != SpanTable::kNone;
     FailingTrace failing{.trace_id = row.trace_id,
-                         .service = services_.Name(row.service),
+                         .service = services_.Name(unanswered ? row.peer : row.service),
                          .operation = names_.Name(table_.operations()[row.operation].name),
                          .message = note.message,
                          .exception = note.exception,
                          .location = note.location,
+                         .unanswered = unanswered,
                          .failed = true,
                          .like_it = same.during,
                          .before = same.before,
                          .onset_ns = same.first_ns};
     std::uint32_t at = same.row;
+    if (unanswered) failing.path.push_back(failing.service);
     for (int depth = 0; at != SpanTable::kNone && depth < 64; ++depth) {
       const std::string& service = services_.Name(table_.rows()[at].service);
       if (failing.path.empty() || failing.path.back() != service) failing.path.push_back(service);

@@ -44,7 +44,7 @@ void Claimant::Traces() {
         (trace.before == 0 ? 1.0 : 0.5);
     const std::string what = trace.exception.empty() ? trace.message : trace.exception;
     Say(trace.service,
-        {.kind = CauseKind::kCodeError,
+        {.kind = trace.unanswered ? CauseKind::kDependencyDown : CauseKind::kCodeError,
          .family = Family::kTraces,
          .weight = trace.location.empty() ? weight * 0.8 : weight,
          .callee_would = true,
