@@ -13,7 +13,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-incident::Context Shop() {
+incident::Context DrawnShop() {
   incident::Context context{.alert = {.name = "latency", .service = "web"}};
   context.topology = {{"cart", "db"}, {"web", "cart"}, {"web", "<ads>"}};
   context.during = {.from_ns = 1'700'000'090'000'000'000, .to_ns = 1'700'000'240'000'000'000};
@@ -46,7 +46,7 @@ std::size_t Count(std::string_view text, std::string_view part) {
 }
 
 TEST(RenderTest, ThePictureShowsServicesCallsPathAndPlots) {
-  const std::string svg = ToSvg(Shop(), Blamed());
+  const std::string svg = ToSvg(DrawnShop(), Blamed());
   EXPECT_EQ(Count(svg, "<rect class=\"box"), 4u);
   EXPECT_EQ(Count(svg, "class=\"call\""), 3u);
   EXPECT_EQ(Count(svg, "class=\"path\""), 2u);
@@ -57,7 +57,7 @@ TEST(RenderTest, ThePictureShowsServicesCallsPathAndPlots) {
 }
 
 TEST(RenderTest, TextFromOutsideIsEscapedAndNothingIsLoaded) {
-  const std::string html = ToHtml(Shop(), Blamed());
+  const std::string html = ToHtml(DrawnShop(), Blamed());
   EXPECT_THAT(html, HasSubstr("&lt;ads&gt;"));
   EXPECT_THAT(html, HasSubstr("cpu &amp; more"));
   EXPECT_THAT(html, HasSubstr("1 &lt; 2"));
