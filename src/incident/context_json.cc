@@ -201,7 +201,7 @@ class Reader {
   }
   void Read(const Json& json, telemetry::Labels& labels) {
     labels = {};
-    ReadPairs(json, [&](const Json& value, std::string name) {
+    ReadPairs(json, [&](const Json& value, const std::string& name) {
       std::string text;
       Read(value, text);
       labels.Set(name, text);
@@ -209,7 +209,7 @@ class Reader {
   }
   void Read(const Json& json, std::map<std::string, std::uint64_t>& counts) {
     counts.clear();
-    ReadPairs(json, [&](const Json& value, std::string name) { Read(value, counts[name]); });
+    ReadPairs(json, [&](const Json& value, const std::string& name) { Read(value, counts[name]); });
   }
   template <typename Take>
   void ReadPairs(const Json& json, const Take& take) {

@@ -14,8 +14,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
-constexpr std::int64_t kSecond = 1'000'000'000;
-constexpr std::int64_t kMillisecond = 1'000'000;
+constexpr std::int64_t kTestSecond = 1'000'000'000;
+constexpr std::int64_t kTestMillisecond = 1'000'000;
 constexpr std::int64_t kOnset = 300;  // seconds
 
 // A shop of two services: `front` serves and calls `back`. One request each second for ten minutes.
@@ -29,15 +29,15 @@ class FreezeTest : public testing::Test {
   };
 
   void Serve(const Request& request) {
-    const std::int64_t start = request.second * kSecond;
+    const std::int64_t start = request.second * kTestSecond;
     const auto trace = trace::TraceId::Parse(fmt::format("{:032x}", request.second + 1));
     const auto span = [&](int number, int parent, const char* service, const char* name,
                           std::int64_t from_ms, std::int64_t to_ms) {
       telemetry::Span made{.trace_id = *trace, .span_id = Id(request.second, number)};
       if (parent != 0) made.parent_id = Id(request.second, parent);
       made.name = name;
-      made.start_ns = start + from_ms * kMillisecond;
-      made.end_ns = start + to_ms * kMillisecond;
+      made.start_ns = start + from_ms * kTestMillisecond;
+      made.end_ns = start + to_ms * kTestMillisecond;
       made.resource = {{"service.name", service}};
       traces_.Add(std::move(made));
     };
@@ -48,7 +48,7 @@ class FreezeTest : public testing::Test {
     span(3, 2, "back", "Get", 5 + request.gap_ms / 2, 25 + request.gap_ms / 2);
     std::vector<telemetry::LogRecord> records;
     for (const std::string& line : request.lines)
-      records.push_back({.time_ns = start + 10 * kMillisecond,
+      records.push_back({.time_ns = start + 10 * kTestMillisecond,
                          .line = line,
                          .trace_id = trace,
                          .span_id = Id(request.second, 3)});
@@ -62,8 +62,8 @@ class FreezeTest : public testing::Test {
   Context Freeze(std::int64_t alert_second = kOnset, const Bounds& bounds = {}) {
     auto context =
         incident::Freeze({.metrics = &metrics_, .logs = &logs_, .traces = &traces_},
-                         {.alert = {.time_ns = alert_second * kSecond, .service = "front"},
-                          .available = {0, 600 * kSecond}},
+                         {.alert = {.time_ns = alert_second * kTestSecond, .service = "front"},
+                          .available = {0, 600 * kTestSecond}},
                          bounds);
     EXPECT_TRUE(context) << context.error().ToString();
     return *context;
@@ -110,7 +110,9 @@ TEST_F(FreezeTest, FindsAStatementThatVanishesAndOneThatIsNew) {
   const Context context = Freeze();
   ASSERT_EQ(context.logs.size(), 2U);
   const auto at = [&](LogChange change) {
-    return *std::ranges::find(context.logs, change, &LogShift::change);
+    const auto found = std::ranges::find(context.logs, change, &LogShift::change);
+    EXPECT_NE(found, context.logs.end());
+    return found == context.logs.end() ? LogShift{} : *found;
   };
   EXPECT_EQ(at(LogChange::kVanished).location, "s.Back#12");
   EXPECT_EQ(at(LogChange::kVanished).operation, "Get");
@@ -123,9 +125,9 @@ TEST_F(FreezeTest, MoreTrafficIsNoChange) {
   for (std::int64_t half = 0; half < 1200; ++half)
     if (half >= 600 || half % 2 == 0)
       Serve({.second = half, .lines = {"10:00:00.000 INFO  s.Back#12 found"}});
-  auto context =
-      incident::Freeze({.logs = &logs_, .traces = &traces_},
-                       {.alert = {.time_ns = 600 * kSecond}, .available = {0, 1200 * kSecond}});
+  auto context = incident::Freeze(
+      {.logs = &logs_, .traces = &traces_},
+      {.alert = {.time_ns = 600 * kTestSecond}, .available = {0, 1200 * kTestSecond}});
   ASSERT_TRUE(context);
   EXPECT_THAT(context->logs, IsEmpty());
   EXPECT_THAT(context->flows, IsEmpty());
@@ -150,7 +152,7 @@ TEST_F(FreezeTest, KnowsAComplaintThatIsNothingNewAndWhomItNames) {
     Serve({.second = second, .lines = {second >= kOnset ? "ERROR cannot reach front" : "INFO ok"}});
     // Another service said the same all along.
     logs_.Add({{"service_name", "other"}},
-              {{.time_ns = second * kSecond, .line = "ERROR cannot reach back"}});
+              {{.time_ns = second * kTestSecond, .line = "ERROR cannot reach back"}});
   }
   const Context context = Freeze();
   const auto complaint = std::ranges::find_if(
@@ -175,7 +177,7 @@ TEST_F(FreezeTest, FindsASeriesThatMoved) {
   ASSERT_EQ(context.series.size(), 1U);
   EXPECT_EQ(context.series[0].service, "back");
   EXPECT_EQ(context.series[0].signal, Signal::kCpu);
-  EXPECT_GE(context.series[0].onset_ns, kOnset * kSecond);
+  EXPECT_GE(context.series[0].onset_ns, kOnset * kTestSecond);
 }
 
 TEST_F(FreezeTest, StaysWithinItsBoundsAndCountsTheRest) {

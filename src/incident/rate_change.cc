@@ -102,22 +102,30 @@ void OnsetVote::Add(std::span<const Tally> bins, Direction direction) {
     all.chances += bin.chances;
   }
   if (all.taken == 0 || all.taken == all.chances) return;
+  const std::uint32_t first = timeline_.first_onset();
+  scores_.assign(timeline_.last_onset() - first + 1, 0);
+  const double sign = direction == Direction::kRise ? 1 : -1;
   Tally before{};
-  const auto vote = [&](std::uint32_t bin, Tally early, double weight) {
-    const double sign = direction == Direction::kRise ? 1 : -1;
-    const double score = sign * SignedLogLikelihoodRatio(early, {all.taken - before.taken,
-                                                                 all.chances - before.chances});
-    if (score > kVoteFloor) votes_[bin] += weight * std::min(score, kVoteBound);
-  };
-  for (std::uint32_t bin = 0; bin < bins.size(); ++bin) {
-    if (bin >= timeline_.first_onset() && bin <= timeline_.last_onset()) {
-      // Within the window; what differs from the normal stretches may just be another day.
-      vote(bin, {before.taken - bins[0].taken, before.chances - bins[0].chances}, kWindowVote);
-      vote(bin, before, 1.0);
+  double most = 0;
+  for (std::uint32_t bin = 0; bin <= timeline_.last_onset() && bin < bins.size(); ++bin) {
+    if (bin >= first) {
+      const Tally during{all.taken - before.taken, all.chances - before.chances};
+      const auto score_of = [&](Tally early) {
+        const double score = sign * SignedLogLikelihoodRatio(early, during);
+        return score > kVoteFloor ? score : 0;
+      };
+      // Within the window too; what differs from the normal stretches may just be another day.
+      double& score = scores_[bin - first];
+      score = score_of(before) + kWindowVote * score_of({before.taken - bins[0].taken,
+                                                         before.chances - bins[0].chances});
+      most = std::max(most, score);
     }
     before.taken += bins[bin].taken;
     before.chances += bins[bin].chances;
   }
+  if (most == 0) return;
+  const double scale = std::min(1.0, kVoteBound / most);
+  for (std::uint32_t i = 0; i < scores_.size(); ++i) votes_[first + i] += scale * scores_[i];
 }
 
 Onsets OnsetVote::Best() const {

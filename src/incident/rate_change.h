@@ -108,7 +108,8 @@ class OnsetVote {
 
  private:
   const Timeline& timeline_;
-  std::vector<double> votes_;  // by bin
+  std::vector<double> votes_;   // by bin
+  std::vector<double> scores_;  // of one item, by possible onset
 };
 
 }  // namespace enclave::incident

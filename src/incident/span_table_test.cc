@@ -6,7 +6,7 @@
 namespace enclave::incident {
 namespace {
 
-constexpr std::int64_t kOneMillisecond = 1'000'000;
+constexpr std::int64_t kMillisecond = 1'000'000;
 
 class SpanTableTest : public testing::Test {
  protected:
@@ -16,8 +16,8 @@ class SpanTableTest : public testing::Test {
                          .span_id = *trace::SpanId::Parse(fmt::format("{:016x}", id))};
     if (parent != 0) span.parent_id = trace::SpanId::Parse(fmt::format("{:016x}", parent));
     span.name = name;
-    span.start_ns = from_ms * kOneMillisecond;
-    span.end_ns = to_ms * kOneMillisecond;
+    span.start_ns = from_ms * kMillisecond;
+    span.end_ns = to_ms * kMillisecond;
     span.resource = {{"service.name", service}};
     return span;
   }

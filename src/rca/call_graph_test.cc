@@ -8,7 +8,7 @@
 namespace enclave::rca {
 namespace {
 
-incident::Context ShopGraph() {
+incident::Context Shop() {
   incident::Context context;
   for (const char* name : {"a", "b", "c", "d"}) context.services.push_back({.name = name});
   context.topology = {{"a", "b"}, {"b", "c"}, {"a", "d"}, {"d", "c"}, {"x", "a"}};
@@ -16,7 +16,7 @@ incident::Context ShopGraph() {
 }
 
 TEST(CallGraphTest, PutsCalleesFirst) {
-  const incident::Context context = ShopGraph();
+  const incident::Context context = Shop();
   const CallGraph graph(context);
   const auto at = [&](std::uint32_t service) {
     return std::ranges::find(graph.CalleesFirst(), service) - graph.CalleesFirst().begin();
@@ -28,7 +28,7 @@ TEST(CallGraphTest, PutsCalleesFirst) {
 }
 
 TEST(CallGraphTest, FindsTheShortestPath) {
-  const incident::Context context = ShopGraph();
+  const incident::Context context = Shop();
   const CallGraph graph(context);
   EXPECT_EQ(graph.Path(0, 2).size(), 3U);
   EXPECT_THAT(graph.Path(2, 0), testing::IsEmpty());
@@ -36,7 +36,7 @@ TEST(CallGraphTest, FindsTheShortestPath) {
 }
 
 TEST(CallGraphTest, EndsOnACircle) {
-  incident::Context context = ShopGraph();
+  incident::Context context = Shop();
   context.topology.push_back({"c", "a"});
   const CallGraph graph(context);
   EXPECT_EQ(graph.CalleesFirst().size(), 4U);
@@ -44,7 +44,7 @@ TEST(CallGraphTest, EndsOnACircle) {
 }
 
 TEST(CallGraphTest, LeavesOutUnknownServices) {
-  const incident::Context context = ShopGraph();
+  const incident::Context context = Shop();
   const CallGraph graph(context);
   EXPECT_THAT(graph.Entries(), testing::ElementsAre(0));
   EXPECT_FALSE(graph.Find("x"));

@@ -10,7 +10,7 @@ using incident::Context;
 using ::testing::ElementsAre;
 
 // web calls cart, cart calls store.
-Context Shop() {
+Context OnlineShop() {
   Context context;
   for (const char* name : {"cart", "store", "web"})
     context.services.push_back({.name = name, .requests_before = 100, .requests_during = 100});
@@ -34,7 +34,7 @@ incident::LogShift Complaint(const char* service, const char* location) {
 }
 
 TEST(DiagnoseTest, TheDeepestOfThoseThatFailIsTheCause) {
-  Context context = Shop();
+  Context context = OnlineShop();
   context.logs = {Complaint("web", "web.cc:1"), Complaint("cart", "cart.cc:2"),
                   Complaint("store", "store.cc:3")};
   const Diagnosis diagnosis = Diagnose(context);
@@ -47,7 +47,7 @@ TEST(DiagnoseTest, TheDeepestOfThoseThatFailIsTheCause) {
 }
 
 TEST(DiagnoseTest, ASlowNetworkIsWhereAllSlowCallsMeet) {
-  Context context = Shop();
+  Context context = OnlineShop();
   const incident::Summary fast{.count = 50, .mean = 2, .median = 2, .spread = 1, .high = 3};
   const incident::Summary slow{.count = 50, .mean = 300, .median = 300, .spread = 1, .high = 310};
   context.edges = {{.id = "e1",
@@ -68,7 +68,7 @@ TEST(DiagnoseTest, ASlowNetworkIsWhereAllSlowCallsMeet) {
 }
 
 TEST(DiagnoseTest, AFullProcessorExplainsThatItsServiceIsSlow) {
-  Context context = Shop();
+  Context context = OnlineShop();
   context.series = {{.id = "m1",
                      .service = "cart",
                      .signal = incident::Signal::kCpu,
@@ -91,7 +91,7 @@ TEST(DiagnoseTest, AFullProcessorExplainsThatItsServiceIsSlow) {
 
 TEST(DiagnoseTest, TheSymptomIsAccountedForByAmounts) {
   // cart waits for store; a third service is slower still, but hardly called.
-  Context context = Shop();
+  Context context = OnlineShop();
   context.services.push_back({.name = "xtra"});
   context.topology.push_back({"web", "xtra"});
   context.alert.name = "latency";
@@ -116,7 +116,7 @@ TEST(DiagnoseTest, TheSymptomIsAccountedForByAmounts) {
 }
 
 TEST(DiagnoseTest, PoisonedMemoriesDoNotOutvotePlainEvidence) {
-  Context context = Shop();
+  Context context = OnlineShop();
   context.logs = {Complaint("store", "store.cc:3")};
   incident::LogShift faint = Complaint("web", "web.cc:1");
   faint.score = 4;
@@ -130,7 +130,7 @@ TEST(DiagnoseTest, PoisonedMemoriesDoNotOutvotePlainEvidence) {
 }
 
 TEST(DiagnoseTest, MemoryBreaksATie) {
-  Context context = Shop();
+  Context context = OnlineShop();
   context.topology.clear();
   context.alert.service.clear();
   context.logs = {Complaint("cart", "cart.cc:2"), Complaint("store", "store.cc:3")};
@@ -141,7 +141,7 @@ TEST(DiagnoseTest, MemoryBreaksATie) {
 }
 
 TEST(DiagnoseTest, AFamilyCanBeLeftOut) {
-  Context context = Shop();
+  Context context = OnlineShop();
   context.logs = {Complaint("store", "store.cc:3")};
   const Diagnosis diagnosis = Diagnose(context, {.without = {Family::kLogs}});
   for (const Hypothesis& hypothesis : diagnosis.ranking) EXPECT_TRUE(hypothesis.evidence.empty());

@@ -129,9 +129,12 @@ class Picture {
       if (path_.contains({services_[caller], services_[callee]}))
         svg += Arrow(caller, callee, true);
     for (std::size_t i = 0; i < services_.size(); ++i) svg += Box(i);
-    for (std::size_t i = 0; i < plots_.size(); ++i)
-      svg += Plot(*plots_[i], kMargin + static_cast<double>(i % columns) * (kPlotWidth + kPlotGap),
-                  plots_top + static_cast<double>(i / columns) * (kPlotHeight + 2 * kPlotGap));
+    for (std::size_t i = 0; i < plots_.size(); ++i) {
+      const std::size_t row = i / columns;
+      const std::size_t column = i % columns;
+      svg += Plot(*plots_[i], kMargin + static_cast<double>(column) * (kPlotWidth + kPlotGap),
+                  plots_top + static_cast<double>(row) * (kPlotHeight + 2 * kPlotGap));
+    }
     return svg + "</svg>\n";
   }
 
