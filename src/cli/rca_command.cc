@@ -210,8 +210,8 @@ void PrintDiagnosis(const incident::Context& context, const rca::Diagnosis& diag
   fmt::print(
       "{}\n\n",
       Dim(fmt::format(
-          "alert {}{}at {}, began {}", context.alert.name,
-          context.alert.service.empty() ? " " : fmt::format(" of {} ", context.alert.service),
+          "alert{}{} at {}, began {}", context.alert.name.empty() ? "" : " " + context.alert.name,
+          context.alert.service.empty() ? "" : " of " + context.alert.service,
           rca::FormatTime(context.alert.time_ns), rca::FormatTime(context.during.from_ns))));
   std::vector<std::vector<std::string>> rows{
       {"", "SERVICE", "KIND", "CONFIDENCE", "PLACE", "PATH"}};
