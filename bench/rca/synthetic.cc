@@ -24,8 +24,8 @@ using telemetry::SpanStatus;
 constexpr std::int64_t kMsNs = 1'000'000;
 constexpr std::int64_t kSecondNs = 1'000'000'000;
 constexpr std::int64_t kBeginNs = 1'700'000'000 * kSecondNs;  // of spans and lines
-constexpr std::int64_t kFaultNs = kBeginNs + 90 * kSecondNs;
-constexpr std::int64_t kEndNs = kBeginNs + 240 * kSecondNs;
+constexpr std::int64_t kFaultNs = kBeginNs + 240 * kSecondNs;
+constexpr std::int64_t kEndNs = kBeginNs + 420 * kSecondNs;
 constexpr std::int64_t kHistoryNs = 1800 * kSecondNs;  // of metrics
 constexpr std::int64_t kScrapeNs = 15 * kSecondNs;
 
@@ -213,6 +213,7 @@ class Maker {
     const std::size_t place = spans_.size();
     AddSpan(path[at], trace, parent, SpanKind::kClient,
             fmt::format("GET {}", callee % options_.fan_out));
+    spans_[place].attributes = {{"server.address", services_[callee].name}};
     const trace::SpanId id = spans_[place].span_id;
     const double gap_ms = Near(0.4, 0.2) + effect.gap_more_ms;
     std::int64_t now_ns = start_ns + static_cast<std::int64_t>(gap_ms / 2 * kMsNs);

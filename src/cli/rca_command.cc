@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -197,7 +198,7 @@ std::string Joined(const std::vector<std::string>& parts, std::string_view betwe
 // "██████░░░░ 57 %"
 std::string Bar(double share) {
   constexpr int kCells = 10;
-  const int full = std::clamp(static_cast<int>(share * kCells + 0.5), 0, kCells);
+  const int full = std::clamp(static_cast<int>(std::lround(share * kCells)), 0, kCells);
   std::string bar;
   for (int cell = 0; cell < kCells; ++cell) bar += cell < full ? "█" : "░";
   return fmt::format("{} {:3.0f} %", bar, 100 * share);
@@ -210,8 +211,8 @@ void PrintDiagnosis(const incident::Context& context, const rca::Diagnosis& diag
   fmt::print(
       "{}\n\n",
       Dim(fmt::format(
-          "alert {}{}at {}, began {}", context.alert.name,
-          context.alert.service.empty() ? " " : fmt::format(" of {} ", context.alert.service),
+          "alert{}{} at {}, began {}", context.alert.name.empty() ? "" : " " + context.alert.name,
+          context.alert.service.empty() ? "" : " of " + context.alert.service,
           rca::FormatTime(context.alert.time_ns), rca::FormatTime(context.during.from_ns))));
   std::vector<std::vector<std::string>> rows{
       {"", "SERVICE", "KIND", "CONFIDENCE", "PLACE", "PATH"}};

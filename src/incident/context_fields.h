@@ -161,7 +161,6 @@ void VisitFields(Visitor& visit, T& x) {
   visit("exception", x.exception);
   visit("location", x.location);
   visit("duration_ms", x.duration_ms);
-  visit("failed", x.failed);
   visit("unanswered", x.unanswered);
   visit("like_it", x.like_it);
   visit("before", x.before);
@@ -203,7 +202,6 @@ void VisitFields(Visitor& visit, T& x) {
 template <typename Visitor, OneOf<ServiceFacts> T>
 void VisitFields(Visitor& visit, T& x) {
   visit("name", x.name);
-  visit("instances", x.instances);
   visit("requests_before", x.requests_before);
   visit("requests_during", x.requests_during);
   visit("lines_before", x.lines_before);

@@ -14,39 +14,13 @@
 #include <utility>
 
 #include "base/quote.h"
+#include "base/utf8.h"
 #include "incident/context_fields.h"
 
 namespace enclave::incident {
 namespace {
 
 using Json = nlohmann::ordered_json;
-
-bool IsUtf8(std::string_view text) {
-  std::size_t at = 0;
-  const auto byte = [&](std::size_t place) { return static_cast<unsigned char>(text[place]); };
-  while (at < text.size()) {
-    const unsigned char first = byte(at);
-    std::size_t more = 0;
-    std::uint32_t code = first;
-    std::uint32_t least = 0;
-    if (first >= 0xf8 || (first >= 0x80 && first < 0xc0)) return false;
-    if (first >= 0xf0) {
-      more = 3, code = first & 0x07u, least = 0x10000;
-    } else if (first >= 0xe0) {
-      more = 2, code = first & 0x0fu, least = 0x800;
-    } else if (first >= 0xc0) {
-      more = 1, code = first & 0x1fu, least = 0x80;
-    }
-    if (text.size() - at <= more) return false;
-    for (std::size_t i = 1; i <= more; ++i) {
-      if ((byte(at + i) & 0xc0u) != 0x80u) return false;
-      code = code << 6 | (byte(at + i) & 0x3fu);
-    }
-    if (code < least || code > 0x10ffff || (code >= 0xd800 && code < 0xe000)) return false;
-    at += more + 1;
-  }
-  return true;
-}
 
 // Writes a value as JSON; structures through VisitFields.
 class Writer {
@@ -60,7 +34,7 @@ class Writer {
 
  private:
   static Json Write(const std::string& text) {
-    if (IsUtf8(text)) return text;
+    if (base::IsUtf8(text)) return text;
     std::string hex;
     for (const char c : text) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
     return {{"bytes", hex}};

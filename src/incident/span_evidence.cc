@@ -378,7 +378,6 @@ void SpanEvidence::FillTraces(Context& context, std::uint32_t onset, const Bound
                          .exception = note.exception,
                          .location = note.location,
                          .unanswered = unanswered,
-                         .failed = true,
                          .like_it = same.during,
                          .before = same.before,
                          .onset_ns = same.first_ns};

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/utf8.h"
+
 namespace enclave::memory {
 namespace {
 
@@ -19,30 +21,6 @@ bool IsTokenPart(char c) {
 
 char Lower(char c) {
   return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-// Bytes of the UTF-8 character at the head of `text`; 0 when there is none.
-std::size_t CharacterBytes(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  std::size_t size = 0;
-  if (first < 0x80)
-    size = 1;
-  else if (first >= 0xc2 && first < 0xe0)
-    size = 2;
-  else if (first >= 0xe0 && first < 0xf0)
-    size = 3;
-  else if (first >= 0xf0 && first < 0xf5)
-    size = 4;
-  if (size == 0 || size > text.size()) return 0;
-  for (std::size_t i = 1; i < size; ++i)
-    if ((byte(i) & 0xc0u) != 0x80u) return 0;
-  // Overlong forms, surrogates, and what lies past U+10FFFF.
-  if (first == 0xe0 && byte(1) < 0xa0) return 0;
-  if (first == 0xed && byte(1) >= 0xa0) return 0;
-  if (first == 0xf0 && byte(1) < 0x90) return 0;
-  if (first == 0xf4 && byte(1) >= 0x90) return 0;
-  return size;
 }
 
 }  // namespace
@@ -102,7 +80,7 @@ std::string OneLine(std::string_view text, std::size_t most_bytes) {
   std::string line;
   line.reserve(std::min(text.size(), most_bytes));
   while (!text.empty()) {
-    const std::size_t size = CharacterBytes(text);
+    const std::size_t size = base::CharacterSize(text);
     const std::size_t taken = std::max<std::size_t>(size, 1);
     if (line.size() + taken > most_bytes) break;
     if (size == 0)

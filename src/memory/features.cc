@@ -402,9 +402,8 @@ void AddTraces(const Context& context, const Places& places, Collector* out) {
   for (const auto& trace : context.traces) {
     const double more =
         trace.like_it > trace.before ? static_cast<double>(trace.like_it - trace.before) : 1.0;
-    const double weight =
-        out->StrengthOf(trace.id, std::log1p(std::min(more, 100.0)) * (trace.failed ? 1.0 : 0.6));
-    const char* what = trace.failed ? "fails" : "slow";
+    const double weight = out->StrengthOf(trace.id, std::log1p(std::min(more, 100.0)));
+    const char* what = trace.unanswered ? "silent" : "fails";
     out->AddSuspects(Family::kTraces, trace.id, what);
     out->Add(Family::kTraces, fmt::format("{} {}", trace.service, what), weight);
     out->Add(Family::kTraces, fmt::format("{} {} {}", trace.service, trace.operation, what),
@@ -480,7 +479,7 @@ std::string EvidenceText(const Context& context) {
     add(fmt::format("{} was changed: {}", change.service, ChangeName(change.kind)));
   for (const auto& trace : first(context.traces))
     add(fmt::format("{} of {} {} {} {}", trace.operation, trace.service,
-                    trace.failed ? "fails" : "is slow", trace.exception,
+                    trace.unanswered ? "is not answered" : "fails", trace.exception,
                     JoinWords(EvidenceWords(trace.message, 20), 200)));
   for (const auto& shift : first(context.logs))
     add(fmt::format("log of {} {}: {} {}", shift.service, ChangeName(shift.change), shift.level,

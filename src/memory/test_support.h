@@ -86,7 +86,6 @@ inline incident::Context ContextOf(const Fault& fault, std::uint64_t day) {
     incident::FailingTrace trace{.service = fault.service, .operation = "Serve"};
     trace.message = "null reference";
     trace.exception = "NullReferenceException";
-    trace.failed = true;
     trace.like_it = static_cast<std::uint64_t>(about(60));
     context.traces.push_back(trace);
   } else if (fault.kind == "network delay") {

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "incident/signal.h"
 #include "rca/claims.h"
 
 namespace enclave::rca {
@@ -32,8 +33,7 @@ inline double RiseMs(const incident::Summary& before, const incident::Summary& d
 }
 
 inline bool IsRatio(const incident::SeriesShift& shift) {
-  return shift.metric.find("ratio") != std::string::npos ||
-         shift.metric.find("utilization") != std::string::npos;
+  return incident::SignalOf(shift.metric).is_ratio;
 }
 
 // Of a series of seconds; the unit of others is not known.

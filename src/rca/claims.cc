@@ -38,7 +38,7 @@ constexpr Reason kReasons[] = {
 
 void Claimant::Traces() {
   for (const incident::FailingTrace& trace : context_.traces) {
-    if (!trace.failed || trace.like_it <= trace.before) continue;
+    if (trace.like_it <= trace.before) continue;
     const double weight =
         Bounded(2.5 * std::log2(1.0 + static_cast<double>(trace.like_it - trace.before)), 10) *
         (trace.before == 0 ? 1.0 : 0.5);

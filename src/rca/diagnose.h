@@ -35,7 +35,6 @@ struct Prior {
   std::string service{};
   std::string kind{};  // as ToString(CauseKind); empty: any
   double log_odds = 0;
-  std::vector<std::string> memories{};  // ids, to cite
 };
 
 struct Options {

@@ -126,8 +126,7 @@ TEST(DiagnoseTest, PoisonedMemoriesDoNotOutvotePlainEvidence) {
   faint.count_during = 3;
   context.logs.push_back(faint);
   Options options;
-  for (int i = 0; i < 1000; ++i)
-    options.priors.push_back({.service = "web", .log_odds = 1000, .memories = {"wrong"}});
+  for (int i = 0; i < 1000; ++i) options.priors.push_back({.service = "web", .log_odds = 1000});
   options.priors.push_back({.service = "store", .log_odds = -1000});
   EXPECT_EQ(Diagnose(context, options).ranking[0].service, "store");
 }

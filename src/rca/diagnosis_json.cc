@@ -29,9 +29,7 @@ nlohmann::json ToJson(const Diagnosis& diagnosis) {
   nlohmann::json ranking = nlohmann::json::array();
   for (const Hypothesis& hypothesis : diagnosis.ranking)
     ranking.push_back(HypothesisToJson(hypothesis));
-  return {{"summary", diagnosis.summary},
-          {"elapsed_ms", diagnosis.elapsed_ms},
-          {"ranking", std::move(ranking)}};
+  return {{"summary", diagnosis.summary}, {"ranking", std::move(ranking)}};
 }
 
 }  // namespace enclave::rca

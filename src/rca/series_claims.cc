@@ -139,7 +139,7 @@ void Claimant::SayLevel(const incident::SeriesShift& shift) {
 
 void Claimant::SayLatency(const incident::SeriesShift& shift) {
   if (shift.score <= 0) return;
-  const bool is_client = shift.metric.find("client") != std::string::npos;
+  const bool is_client = incident::SignalOf(shift.metric).is_client_side;
   // Spans say the same, and better.
   const double trust = (HasSpans(shift.service) ? 0.15 : 1.0) * (is_client ? 0.2 : 1.0) *
                        (knows_symptom_ ? 0.15
@@ -157,8 +157,7 @@ void Claimant::SayLatency(const incident::SeriesShift& shift) {
 }
 
 void Claimant::SayErrors(const incident::SeriesShift& shift) {
-  const bool good = shift.metric.find("success") != std::string::npos ||
-                    shift.metric.find("availab") != std::string::npos;
+  const bool good = incident::SignalOf(shift.metric).good_is_high;
   if ((shift.score > 0) == good) return;
   Say(shift.service, {.kind = CauseKind::kCodeError,
                       .weight = (knows_symptom_ ? 0.15 : 1.0) * ShiftWeight(shift.score, 10),
