@@ -192,24 +192,6 @@ base::Result<> MemoryEvaluator::AskRepeats(Recollection& recollection, MemoryRep
       ASSIGN_OR_RETURN(const Diagnosis likes, recollection.Reconsider(context, diagnosis, kept.id));
       report.packs[kept.pack].repeats[i].Add(IsRight(diagnosis, kept.cause),
                                              IsRight(with, kept.cause), IsRight(likes, kept.cause));
-      if (getenv("DBG")) {
-        auto at = std::ranges::find(diagnosis.ranking, kept.cause.service, &Hypothesis::service);
-        double gap = at == diagnosis.ranking.end()
-                         ? -99
-                         : std::log(at->confidence / diagnosis.ranking[0].confidence);
-        if (gap == 0) gap = LeadOf(diagnosis);
-        auto rec = recollection.memory().Recall(FingerprintOf(context, diagnosis));
-        double self = 0;
-        for (auto& r : *rec)
-          if (r.incident.id == kept.id) self = r.similarity;
-        std::string pr;
-        for (auto& p : memory::PriorOf(*rec))
-          pr += fmt::format(" {}:{:.2f}", p.service, p.log_odds);
-        fmt::print(stderr, "R\t{}\t{}\t{:.2f}\t{:.2f}\t{}\t{}\t{}\t{:.2f}\t{}\n", kept.id,
-                   variants_[i], gap, self, IsRight(diagnosis, kept.cause),
-                   IsRight(with, kept.cause), IsRight(likes, kept.cause),
-                   rec->empty() ? 0 : rec->front().trust, pr);
-      }
     }
   return {};
 }
