@@ -72,6 +72,7 @@ struct SeriesShift {
   EvidenceId id{};
   std::string service{};
   std::string instance{};  // the pod, when the series names one
+  std::string caller{};    // of a series about the calls between two services
   Signal signal = Signal::kOther;
   std::string metric{};  // the name alone
   std::string series{};  // with its labels, as Prometheus prints it
@@ -83,7 +84,7 @@ struct SeriesShift {
   bool operator==(const SeriesShift&) const = default;
 };
 
-// o: an operation of a service whose own time, errors or traffic moved. Times in milliseconds.
+// o: an operation of a service whose own time or errors moved. Times in milliseconds.
 struct OperationShift {
   EvidenceId id{};
   std::string service{};
@@ -119,6 +120,25 @@ struct EdgeShift {
   bool operator==(const EdgeShift&) const = default;
 };
 
+// f: the way an operation runs changed: how often it makes a step (a call to another service or to
+// a part of its own), or, when `ends_after`, how often that step is its last.
+struct FlowShift {
+  EvidenceId id{};
+  std::string service{};
+  std::string operation{};
+  std::string callee{};  // the service called; the same service for its own steps
+  std::string step{};    // the operation of the step; empty: none, it ends before its first
+  bool ends_after = false;
+  std::uint64_t runs_before = 0;
+  std::uint64_t runs_during = 0;
+  double share_before = 0;  // of the runs that make the step, or end after it
+  double share_during = 0;
+  double score = 0;
+  std::int64_t onset_ns = 0;
+  std::optional<trace::TraceId> example{};
+  bool operator==(const FlowShift&) const = default;
+};
+
 enum class LogChange : std::uint8_t { kNew, kVanished, kBursting, kDwindling };
 
 // l: a statement of the program's log whose rate changed.
@@ -126,13 +146,15 @@ struct LogShift {
   EvidenceId id{};
   std::string service{};
   LogChange change = LogChange::kNew;
-  std::string level{};     // upper case; empty when the line does not say
-  std::string location{};  // class#line or file:line, when the line says it
-  std::string text{};      // the template
-  std::string example{};   // one line of it
-  std::uint64_t count_before = 0;
+  std::string level{};             // upper case; empty when the line does not say
+  std::string location{};          // class#line or file:line, when the line says it
+  std::string text{};              // the template
+  std::string example{};           // one line of it
+  std::string operation{};         // that writes it, when the lines say so
+  std::uint64_t count_before = 0;  // of the runs of that operation (else lines of the service)...
   std::uint64_t count_during = 0;
-  double expected_during = 0;  // from the rate before and the requests the service had
+  std::uint64_t runs_before = 0;  // ...of so many
+  std::uint64_t runs_during = 0;
   double score = 0;
   std::int64_t onset_ns = 0;
   std::optional<trace::TraceId> example_trace{};
@@ -142,7 +164,7 @@ struct LogShift {
 // t: a request that failed or was slow, with the deepest span that explains it.
 struct FailingTrace {
   EvidenceId id{};
-  trace::TraceId trace_id{};
+  std::optional<trace::TraceId> trace_id{};
   std::string service{};  // of the deepest failing span
   std::string operation{};
   std::vector<std::string> path{};  // services from the entry to it
@@ -214,13 +236,15 @@ struct ServiceFacts {
 struct Context {
   std::string id{};
   Alert alert{};
-  Window before{};  // what is taken for normal
-  Window during{};
+  Window before{};                       // what is taken for normal
+  Window during{};                       // begins where the evidence says that it began
+  double onset_score = 0;                // how clearly, in nats
   std::vector<ServiceFacts> services{};  // by name
   std::vector<Call> topology{};          // sorted
   std::vector<SeriesShift> series{};     // each kind: the most telling first
   std::vector<OperationShift> operations{};
   std::vector<EdgeShift> edges{};
+  std::vector<FlowShift> flows{};
   std::vector<LogShift> logs{};
   std::vector<FailingTrace> traces{};
   std::vector<KubernetesFact> facts{};
