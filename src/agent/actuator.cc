@@ -52,6 +52,12 @@ Json ValueAt(const Json& object, const Json::json_pointer& pointer) {
   return object.contains(pointer) ? object.at(pointer) : Json();
 }
 
+bool IsThere(const Json& object, const Step& step) {
+  for (const FieldEdit& edit : step.edits)
+    if (ValueAt(object, Json::json_pointer(edit.pointer)) != edit.after) return false;
+  return true;
+}
+
 Result<> Apply(Json& object, const Step& step) {
   try {
     for (const FieldEdit& edit : step.edits) {
@@ -93,6 +99,7 @@ Result<StepResult> RunEdit(kube::Api& api, const Step& step, const Marks& marks)
     if (AnnotationOf(object->json(), kActionIdAnnotation) == marks.action_id)
       return StepResult::kWasDone;
     Json changed = object->json();
+    if (marks.undo && IsThere(changed, step)) return StepResult::kWasDone;
     RETURN_IF_ERROR(Apply(changed, step));
     Mark(changed, marks);
     const auto written = api.Update(MustKind(step), std::move(changed));

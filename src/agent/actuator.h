@@ -29,6 +29,8 @@ struct Marks {
   std::string trace_id{};  // may be empty
   std::string action_id{};
   std::string incident{};
+  // An undo also takes place where its step never did: fields that are as they shall be are left.
+  bool undo = false;
 };
 
 // The port for asking a server what a write would be answered, without it taking place.

@@ -140,6 +140,7 @@ Result<> Apply(const Event& event, Record* record) {
       break;
     case EventKind::kAlertJoined:
     case EventKind::kAlertResolved:
+      ++record->news;
       TakeAlert(AlertFromJson(At(event.body, "alert")), record);
       break;
     case EventKind::kContextFrozen:

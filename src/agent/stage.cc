@@ -53,7 +53,7 @@ struct Line {
   Stage to;
 };
 
-constexpr std::array<Line, 18> kTable = {{
+constexpr std::array<Line, 19> kTable = {{
     {EventKind::kOpened, Stage::kNone, Stage::kDetected},
     {EventKind::kContextFrozen, Stage::kDetected, Stage::kContext},
     {EventKind::kContextFrozen, Stage::kContext, Stage::kContext},
@@ -68,6 +68,7 @@ constexpr std::array<Line, 18> kTable = {{
     {EventKind::kActionFailed, Stage::kActing, Stage::kPlanned},
     {EventKind::kVerified, Stage::kVerifying, Stage::kVerifying},
     {EventKind::kReconsidered, Stage::kVerifying, Stage::kDetected},
+    {EventKind::kReconsidered, Stage::kPlanned, Stage::kDetected},
     {EventKind::kUndoStarted, Stage::kActing, Stage::kUndoing},
     {EventKind::kUndoStarted, Stage::kVerifying, Stage::kUndoing},
     {EventKind::kUndoDone, Stage::kUndoing, Stage::kDetected},

@@ -17,7 +17,7 @@
 //   action_done    | acting                                | verifying
 //   action_failed  | acting, nothing was changed           | planned: the next candidate
 //   verified       | verifying                             | verifying, with a verdict
-//   reconsidered   | verifying, the action stands          | detected: new evidence
+//   reconsidered   | verifying, the action stands; planned | detected: new evidence
 //   undo_started   | acting, verifying                     | undoing
 //   undo_done      | undoing                               | detected: new evidence
 //   undo_failed    | undoing                               | undoing, to be closed
