@@ -33,6 +33,7 @@ int main(int argc, char** argv) {
   app.add_option("--runs", runs, "Number of runs, instead of --incidents");
   app.add_option("--state", state, "Where the ledgers are kept")->capture_default_str();
   CLI11_PARSE(app, argc, argv);
+  // Above every level: what fails here fails on purpose.
   enclave::base::SetLogLevel(static_cast<enclave::base::LogLevel>(4));
 
   std::string directory = state + "/enclave-healing-XXXXXX";

@@ -166,13 +166,18 @@ void Shop::Roll(const ObjectPtr& deployment) {
                      {"spec", At(pod_template, "spec")},
                      {"status", {{"phase", "Pending"}}}});
     Must(pod);
+    known_at_ = kube::Revision::kNone;
     loaded_bad_[(*pod)->uid()] =
         config.has_value() && StringAt((*config)->json(), "data.mode") == "bad";
   }
 }
 
 void Shop::Step() {
-  for (const std::string& service : services_) Roll(Deployment(service));
+  if (at_rest_ != api_.revision()) {
+    const kube::Revision before = api_.revision();
+    for (const std::string& service : services_) Roll(Deployment(service));
+    at_rest_ = before == api_.revision() ? std::optional(before) : std::nullopt;
+  }
   const base::MonoTime now = executor_.Now();
   std::erase_if(faults_, [&](const Fault& fault) { return fault.ends && *fault.ends <= now; });
 }
@@ -195,6 +200,7 @@ void Shop::Release(const std::string& service, bool bad) {
 }
 
 void Shop::Break(const Fault& fault) {
+  known_at_ = kube::Revision::kNone;
   const std::string& service = fault.service;
   switch (fault.kind) {
     case FaultKind::kBadRelease:
@@ -273,6 +279,7 @@ void Shop::MendAll() {
   }
   hanging_.clear();
   faults_.clear();
+  known_at_ = kube::Revision::kNone;
 }
 
 void Shop::Potter() {
@@ -299,6 +306,16 @@ bool Shop::FaultyNow(const std::string& service) const {
     if (fault.service == service &&
         (fault.kind == FaultKind::kElsewhere || fault.kind == FaultKind::kPassing))
       return true;
+  if (known_at_ != api_.revision()) {
+    known_faulty_.clear();
+    known_at_ = api_.revision();
+  }
+  const auto known = known_faulty_.find(service);
+  if (known != known_faulty_.end()) return known->second;
+  return known_faulty_[service] = LooksFaulty(service);
+}
+
+bool Shop::LooksFaulty(const std::string& service) const {
   if (IntAt(Deployment(service)->json(), "spec.replicas") == 0) return true;
   const auto object = api_.Get(kube::kService, kNamespace, service);
   if (!object || StringAt((*object)->json(), "spec.selector.app") != service) return true;

@@ -63,6 +63,7 @@ class Shop {
   std::optional<Fault> Truth() const;
 
  private:
+  bool LooksFaulty(const std::string& service) const;
   void MakeService(const std::string& name, std::int64_t replicas);
   void Roll(const kube::ObjectPtr& deployment);
   kube::ObjectPtr Deployment(const std::string& service) const;
@@ -80,6 +81,10 @@ class Shop {
   std::map<std::string, bool> loaded_bad_;  // by uid: the configuration the pod began with
   std::vector<incident::Change> changes_;
   std::uint64_t releases_ = 0;
+  // Looked up often, and the same until something is written.
+  std::optional<kube::Revision> at_rest_{};  // the controllers had nothing to do
+  mutable kube::Revision known_at_ = kube::Revision::kNone;
+  mutable std::map<std::string, bool> known_faulty_;
 };
 
 }  // namespace enclave::sim

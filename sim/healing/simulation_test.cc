@@ -13,6 +13,7 @@ namespace {
 class HealingTest : public testing::Test {
  protected:
   void SetUp() override {
+    // Above every level: what fails here fails on purpose.
     base::SetLogLevel(static_cast<base::LogLevel>(4));
     directory = (std::filesystem::temp_directory_path() / "enclave-healing-XXXXXX").string();
     ASSERT_NE(::mkdtemp(directory.data()), nullptr);

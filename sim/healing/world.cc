@@ -182,7 +182,7 @@ void World::SetTrouble(bool on) {
   if (process_) process_->ledger->SetRefused(on ? 0.02 : 0);
   diagnoser_.SetTrouble(on ? 0.2 : 0);
   objectives_.SetBlind(on ? 0.05 : 0);
-  death_.SetOdds(on ? 0.004 : 0);
+  death_.SetOdds(on ? 0.012 : 0);
   if (!on) clock_.Set({});
 }
 
