@@ -143,8 +143,12 @@ std::vector<const Objective*> Driver::Related() const {
   return related;
 }
 
-bool Driver::AnyBroken() const {
-  return std::ranges::any_of(Related(), [](const Objective* one) { return !one->well; });
+std::optional<base::MonoTime> Driver::BrokenSince() const {
+  std::optional<base::MonoTime> since;
+  for (const Objective* one : Related())
+    if (const auto broken = core_.watch().BrokenSince(one->name))
+      since = since ? std::min(*since, *broken) : *broken;
+  return since;
 }
 
 bool Driver::AllWell() const {

@@ -64,7 +64,8 @@ class Driver {
   void EnterStage();
   base::Duration InStage() const;  // since this stage was reached, on the monotonic clock
   std::vector<const Objective*> Related() const;
-  bool AnyBroken() const;
+  // Since when the first of the related objectives is missed; nullopt: all are met.
+  std::optional<base::MonoTime> BrokenSince() const;
   bool AllWell() const;  // held long enough
 
   const Record& record() const { return *record_; }

@@ -8,7 +8,7 @@ void ObjectiveWatch::Update(base::MonoTime now,
                             const base::Result<std::vector<Objective>>& reading) {
   known_ = reading.has_value();
   if (!known_) {
-    since_.clear();
+    std::erase_if(since_, [](const auto& entry) { return entry.second.well; });
     all_.clear();
     return;
   }
@@ -31,6 +31,12 @@ bool ObjectiveWatch::For(const std::string& name, bool well, base::Duration span
                          base::MonoTime now) const {
   const auto found = since_.find(name);
   return found != since_.end() && found->second.well == well && now - found->second.time >= span;
+}
+
+std::optional<base::MonoTime> ObjectiveWatch::BrokenSince(const std::string& name) const {
+  const auto found = since_.find(name);
+  if (found == since_.end() || found->second.well) return std::nullopt;
+  return found->second.time;
 }
 
 bool ObjectiveWatch::WellFor(const std::string& name, base::Duration span,

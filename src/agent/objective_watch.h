@@ -1,10 +1,12 @@
 // How long each objective has been met or missed, in monotonic time, from readings that come one
-// after the other. A reading that failed says nothing about any of them, and breaks what was held.
+// after the other. A reading that failed says nothing about any of them: what was met until then is
+// not held to be met any longer, what was missed still is.
 //
 // Threading: one executor.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,7 @@ class ObjectiveWatch {
   // Met, or missed, in every reading for at least `span`.
   bool WellFor(const std::string& name, base::Duration span, base::MonoTime now) const;
   bool BrokenFor(const std::string& name, base::Duration span, base::MonoTime now) const;
+  std::optional<base::MonoTime> BrokenSince(const std::string& name) const;
 
  private:
   struct Since {
