@@ -95,6 +95,7 @@ void Judge::OnActionStarted(const agent::Event&, const Record& record) {
     Fail(fmt::format("{} actions within an hour", begun_.size()));
   if (!policy_.allowed.contains(action.kind))
     Fail(fmt::format("{} is not allowed", agent::ToString(action.kind)));
+  Look();
   // As old as a reading may be when it is acted upon.
   const base::Duration staleness = 2 * policy_.verify.every + std::chrono::seconds(1);
   if (!missed_at_ || now - *missed_at_ > staleness)

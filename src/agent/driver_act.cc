@@ -75,16 +75,19 @@ bool Driver::Consider() {
     if (InStage() < policy().observe) return false;
     return Close(Stage::kEscalated, "the objectives cannot be read, and blind nothing is touched");
   }
-  if (!AnyBroken()) {
+  const auto broken_since = BrokenSince();
+  if (!broken_since) {
     if (InStage() < policy().observe) return false;
     return Close(Stage::kEscalated,
                  "alerts fire and no objective is missed; nothing was touched, people should look");
   }
-  // Evidence from before the trouble, or from an earlier process, tells little of it.
-  if (!frozen_at_ ||
-      core_.Now() - *frozen_at_ > 3 * policy().verify.window + policy().guardrail.patience)
-    if (record().Candidate() != nullptr && record().approved_by.empty())
-      return Append(EventKind::kReconsidered, {{"why", "the evidence is old"}});
+  // One reading may be a slip.
+  if (core_.Now() - *broken_since < policy().verify.every) return false;
+  // Evidence from before the trouble, from long ago or from an earlier process tells little of it.
+  const base::Duration fresh = 3 * policy().verify.window + policy().guardrail.patience;
+  const bool old = !frozen_at_ || *frozen_at_ < *broken_since || core_.Now() - *frozen_at_ > fresh;
+  if (old && record().approved_by.empty())
+    return Append(EventKind::kReconsidered, {{"why", "the evidence is old"}});
   const Action* candidate = record().Candidate();
   if (candidate == nullptr) return Close(Stage::kEscalated, "no safe action is left to try");
   if (!FactsOf(candidate->kind).mutates) return Close(Stage::kEscalated, candidate->reason);
