@@ -172,9 +172,9 @@ bool Driver::CloseIfCalm() {
 }
 
 bool Driver::Freeze() {
-  if (contexts_ >= kMostContexts)
+  if (record().contexts >= kMostContexts)
     return Close(Stage::kEscalated,
-                 fmt::format("{} rounds of evidence led to no lasting repair", contexts_));
+                 fmt::format("{} rounds of evidence led to no lasting repair", record().contexts));
   if (waiting_.asked) {
     if (core_.Now() - waiting_.asked_at < policy().evidence_timeout) return false;
     ++waiting_.question;
@@ -216,7 +216,6 @@ bool Driver::Freeze() {
                            {{"context", ToJson(digest)}, {"trace", trace}})) {
           driver->context_ = std::move(*context);
           driver->frozen_at_ = driver->core_.Now();
-          ++driver->contexts_;
         }
         driver->waiting_ = {.question = question + 1};
         driver->Step();

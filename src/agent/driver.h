@@ -84,7 +84,6 @@ class Driver {
   std::optional<base::MonoTime> quiet_since_{};  // no alert fires
   std::optional<base::MonoTime> frozen_at_{};
   std::optional<incident::Context> context_{};  // frozen by this process
-  std::size_t contexts_ = 0;
   Waiting waiting_;
   // Answers that come after this is gone, or for a question that was given up, find nobody.
   std::shared_ptr<Driver*> self_;

@@ -106,12 +106,13 @@ Ruling JudgeHistory(const GuardrailPolicy& rail, const Action& action, const std
   if (of_incident >= rail.per_incident)
     return Refuse(
         fmt::format("{} actions were taken in this incident; that is enough", of_incident));
+  // Nobody waits an hour: then it is for people.
+  if (last_hour >= rail.per_hour)
+    return Refuse(
+        fmt::format("{} actions were taken within the hour; more are not allowed", last_hour));
   if (under_way >= rail.max_at_once)
     return Wait(fmt::format("{} other action is under way; {} at once are allowed", under_way,
                             rail.max_at_once));
-  if (last_hour >= rail.per_hour)
-    return Wait(
-        fmt::format("{} actions were taken within the hour; more are not allowed", last_hour));
   return {};
 }
 

@@ -144,6 +144,7 @@ Result<> Apply(const Event& event, Record* record) {
       TakeAlert(AlertFromJson(At(event.body, "alert")), record);
       break;
     case EventKind::kContextFrozen:
+      ++record->contexts;
       record->digest = DigestFromJson(At(event.body, "context"));
       if (!record->trace) record->trace = trace::TraceId::Parse(StringAt(event.body, "trace"));
       break;

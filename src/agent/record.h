@@ -91,6 +91,7 @@ struct Record {
   std::size_t next = 0;                    // of the candidates
   std::string approved_by{};               // of the next candidate
   std::size_t planned = 0;                 // actions that were given an id
+  std::size_t contexts = 0;                // frozen
   std::uint64_t news = 0;                  // of alerts
   std::vector<Taken> taken{};
   std::vector<Skipped> skipped{};
