@@ -161,7 +161,7 @@ void Shop::Roll(const ObjectPtr& deployment) {
     const auto pod =
         api_.Create(kube::kPod, kNamespace,
                     {{"metadata",
-                      {{"name", fmt::format("{}-{}", set_name, random_.Text("bcdfghjkl", 5))},
+                      {{"name", fmt::format("{}-{}", set_name, random_.Text("bcdfghjkl", 12))},
                        {"labels", labels}}},
                      {"spec", At(pod_template, "spec")},
                      {"status", {{"phase", "Pending"}}}});
