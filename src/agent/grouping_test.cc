@@ -10,7 +10,7 @@
 namespace enclave::agent {
 namespace {
 
-using Kind = Placing::Kind;
+using PlacingKind = Placing::Kind;
 using testing::SizeIs;
 
 constexpr std::int64_t kSecond = 1'000'000'000;
@@ -46,50 +46,50 @@ class GroupingTest : public testing::Test {
 };
 
 TEST_F(GroupingTest, NeighboursInTimeAreOneIncident) {
-  EXPECT_EQ(Ask(Firing("cart", 1)).kind, Kind::kOpen);
+  EXPECT_EQ(Ask(Firing("cart", 1)).kind, PlacingKind::kOpen);
   Open("inc-1", Firing("cart", 1));
   EXPECT_EQ(Ask(Firing("front", kSecond)).incident, "inc-1");
-  EXPECT_EQ(Ask(Firing("redis", kSecond)).kind, Kind::kJoin);
-  EXPECT_EQ(Ask(Firing("ads", kSecond)).kind, Kind::kOpen) << "two calls away";
-  EXPECT_EQ(Ask(Firing("front", 400 * kSecond)).kind, Kind::kOpen) << "much later";
+  EXPECT_EQ(Ask(Firing("redis", kSecond)).kind, PlacingKind::kJoin);
+  EXPECT_EQ(Ask(Firing("ads", kSecond)).kind, PlacingKind::kOpen) << "two calls away";
+  EXPECT_EQ(Ask(Firing("front", 400 * kSecond)).kind, PlacingKind::kOpen) << "much later";
 }
 
 TEST_F(GroupingTest, TheSameAlertStaysWithItsIncident) {
   Open("inc-1", Firing("cart", 1));
-  EXPECT_EQ(Ask(Firing("cart", 4000 * kSecond)).kind, Kind::kJoin);
+  EXPECT_EQ(Ask(Firing("cart", 4000 * kSecond)).kind, PlacingKind::kJoin);
   AlertEvent over = Firing("cart", 5 * kSecond);
   over.firing = false;
-  EXPECT_EQ(Ask(over).kind, Kind::kJoin);
+  EXPECT_EQ(Ask(over).kind, PlacingKind::kJoin);
   over.service = "mail";
   over.labels.Set("service", "mail");
-  EXPECT_EQ(Ask(over).kind, Kind::kIgnore) << "the end of what never began";
+  EXPECT_EQ(Ask(over).kind, PlacingKind::kIgnore) << "the end of what never began";
 }
 
 TEST_F(GroupingTest, LateNewsOfARepairedIncidentOpenNoOther) {
   Close(Open("inc-1", Firing("cart", 1)), Stage::kResolved, 60 * kSecond);
   AlertEvent repeated = Firing("cart", 90 * kSecond);
   repeated.starts_ns = 1;
-  EXPECT_EQ(Ask(repeated).kind, Kind::kAbsorb);
+  EXPECT_EQ(Ask(repeated).kind, PlacingKind::kAbsorb);
   AlertEvent late = Firing("front", 70 * kSecond);
   late.starts_ns = 50 * kSecond;
-  EXPECT_EQ(Ask(late).kind, Kind::kAbsorb) << "it began before the repair";
+  EXPECT_EQ(Ask(late).kind, PlacingKind::kAbsorb) << "it began before the repair";
   late.starts_ns = 65 * kSecond;
-  EXPECT_EQ(Ask(late).kind, Kind::kOpen) << "it began after it";
+  EXPECT_EQ(Ask(late).kind, PlacingKind::kOpen) << "it began after it";
   repeated.time_ns = 800 * kSecond;
-  EXPECT_EQ(Ask(repeated).kind, Kind::kOpen) << "it goes on for too long";
+  EXPECT_EQ(Ask(repeated).kind, PlacingKind::kOpen) << "it goes on for too long";
 }
 
 TEST_F(GroupingTest, WhatPeopleHaveIsTheirsWhileItFires) {
   Close(Open("inc-1", Firing("cart", 1)), Stage::kEscalated, 60 * kSecond);
   AlertEvent repeated = Firing("cart", 8000 * kSecond);
   repeated.starts_ns = 1;
-  EXPECT_EQ(Ask(repeated).kind, Kind::kAbsorb);
+  EXPECT_EQ(Ask(repeated).kind, PlacingKind::kAbsorb);
 }
 
 TEST_F(GroupingTest, OpenIncidentsAreBounded) {
   Open("inc-1", Firing("cart", 1));
   Open("inc-2", Firing("ads", 1));
-  EXPECT_EQ(Ask(Firing("mail", kSecond)).kind, Kind::kIgnore);
+  EXPECT_EQ(Ask(Firing("mail", kSecond)).kind, PlacingKind::kIgnore);
 }
 
 TEST(WebhookTest, ReadsAlertmanagersBody) {

@@ -8,7 +8,7 @@
 namespace enclave::agent {
 namespace {
 
-using Kind = Ruling::Kind;
+using RulingKind = Ruling::Kind;
 using std::chrono::minutes;
 using std::chrono::seconds;
 using testing::HasSubstr;
@@ -34,7 +34,7 @@ class GuardrailTest : public testing::Test {
 };
 
 TEST_F(GuardrailTest, AllowsWhatThePolicyAllows) {
-  EXPECT_EQ(Ask().kind, Kind::kAllowed);
+  EXPECT_EQ(Ask().kind, RulingKind::kAllowed);
 }
 
 TEST_F(GuardrailTest, OnlyNamedNamespacesAndActions) {
@@ -42,7 +42,7 @@ TEST_F(GuardrailTest, OnlyNamedNamespacesAndActions) {
   EXPECT_THAT(Ask().why, HasSubstr("kube-system"));
   action.ns = "shop";
   action.steps = {{.resource = "configmaps", .ns = "other"}};
-  EXPECT_EQ(Ask().kind, Kind::kRefused) << "no step may leave the namespace";
+  EXPECT_EQ(Ask().kind, RulingKind::kRefused) << "no step may leave the namespace";
   action.steps.clear();
   action.kind = ActionKind::kCordon;
   EXPECT_THAT(Ask().why, HasSubstr("does not allow cordon"));
@@ -50,9 +50,9 @@ TEST_F(GuardrailTest, OnlyNamedNamespacesAndActions) {
 
 TEST_F(GuardrailTest, BlastRadius) {
   facts.pods_touched = 5;
-  EXPECT_EQ(Ask().kind, Kind::kAllowed);
+  EXPECT_EQ(Ask().kind, RulingKind::kAllowed);
   facts.pods_touched = 6;
-  EXPECT_EQ(Ask().kind, Kind::kRefused);
+  EXPECT_EQ(Ask().kind, RulingKind::kRefused);
 }
 
 TEST_F(GuardrailTest, ReadyPodsStayAboveTheMinimum) {
@@ -62,30 +62,30 @@ TEST_F(GuardrailTest, ReadyPodsStayAboveTheMinimum) {
            .desired = 4,
            .ready = 2,
            .touches_ready_pod = true};
-  EXPECT_EQ(Ask().kind, Kind::kRefused) << "half of four have to stay";
+  EXPECT_EQ(Ask().kind, RulingKind::kRefused) << "half of four have to stay";
   facts.touches_ready_pod = false;
-  EXPECT_EQ(Ask().kind, Kind::kAllowed) << "a pod that is not ready costs nothing";
+  EXPECT_EQ(Ask().kind, RulingKind::kAllowed) << "a pod that is not ready costs nothing";
   facts.touches_ready_pod = true;
   facts.ready = 3;
-  EXPECT_EQ(Ask().kind, Kind::kAllowed);
+  EXPECT_EQ(Ask().kind, RulingKind::kAllowed);
   facts.budget_refuses = "cart-budget";
-  EXPECT_EQ(Ask().kind, Kind::kWait);
+  EXPECT_EQ(Ask().kind, RulingKind::kWait);
 }
 
 TEST_F(GuardrailTest, NoRolloutThatTakesAllPodsAtOnce) {
   facts.one_by_one = false;
-  EXPECT_EQ(Ask().kind, Kind::kRefused);
+  EXPECT_EQ(Ask().kind, RulingKind::kRefused);
   facts.ready = 0;
-  EXPECT_EQ(Ask().kind, Kind::kAllowed) << "nothing is lost";
+  EXPECT_EQ(Ask().kind, RulingKind::kAllowed) << "nothing is lost";
 }
 
 TEST_F(GuardrailTest, CooldownOfTheWorkload) {
   past = {{.subject = "shop/cart", .incident = "inc-0", .started_ns = Ago(seconds(9))}};
-  EXPECT_EQ(Ask().kind, Kind::kWait);
+  EXPECT_EQ(Ask().kind, RulingKind::kWait);
   past[0].started_ns = Ago(seconds(10));
-  EXPECT_EQ(Ask().kind, Kind::kAllowed);
+  EXPECT_EQ(Ask().kind, RulingKind::kAllowed);
   past = {{.subject = "shop/mail", .incident = "inc-0", .started_ns = Ago(seconds(1))}};
-  EXPECT_EQ(Ask().kind, Kind::kAllowed) << "of another workload";
+  EXPECT_EQ(Ask().kind, RulingKind::kAllowed) << "of another workload";
 }
 
 TEST_F(GuardrailTest, OneAtATime) {
@@ -93,11 +93,11 @@ TEST_F(GuardrailTest, OneAtATime) {
            .incident = "inc-0",
            .started_ns = Ago(minutes(5)),
            .under_way = true}};
-  EXPECT_EQ(Ask().kind, Kind::kWait);
+  EXPECT_EQ(Ask().kind, RulingKind::kWait);
   past[0].subject = "shop/mail";
-  EXPECT_EQ(Ask().kind, Kind::kWait) << "max_at_once is 1";
+  EXPECT_EQ(Ask().kind, RulingKind::kWait) << "max_at_once is 1";
   policy.guardrail.max_at_once = 2;
-  EXPECT_EQ(Ask().kind, Kind::kAllowed);
+  EXPECT_EQ(Ask().kind, RulingKind::kAllowed);
 }
 
 TEST_F(GuardrailTest, CountsPerIncidentAndHour) {
@@ -105,16 +105,16 @@ TEST_F(GuardrailTest, CountsPerIncidentAndHour) {
     past.push_back({.subject = "shop/mail", .incident = "inc-1", .started_ns = Ago(minutes(1))});
   EXPECT_THAT(Ask().why, HasSubstr("enough"));
   for (PastAction& one : past) one.incident = "inc-0";
-  EXPECT_EQ(Ask().kind, Kind::kAllowed);
+  EXPECT_EQ(Ask().kind, RulingKind::kAllowed);
   policy.guardrail.per_hour = 3;
-  EXPECT_EQ(Ask().kind, Kind::kRefused);
+  EXPECT_EQ(Ask().kind, RulingKind::kRefused);
   for (PastAction& one : past) one.started_ns = Ago(minutes(61));
-  EXPECT_EQ(Ask().kind, Kind::kAllowed);
+  EXPECT_EQ(Ask().kind, RulingKind::kAllowed);
 }
 
 TEST_F(GuardrailTest, AGuessIsNotActedUpon) {
   action.confidence = 0.05;
-  EXPECT_EQ(Ask().kind, Kind::kRefused);
+  EXPECT_EQ(Ask().kind, RulingKind::kRefused);
 }
 
 TEST(ClusterFactsTest, CountsPodsOfTheWorkload) {
