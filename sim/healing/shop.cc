@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "base/check.h"
 #include "kube/hash.h"
@@ -26,6 +27,12 @@ std::string RevisionOf(const Json& object) {
   return annotations.is_object() && annotations.contains(kRevision)
              ? annotations[kRevision].get<std::string>()
              : "0";
+}
+
+long long NumberOf(const std::string& text) {
+  long long number = 0;
+  std::from_chars(text.data(), text.data() + text.size(), number);
+  return number;
 }
 
 bool IsBad(const std::string& text) {
@@ -103,7 +110,7 @@ void Shop::Roll(const ObjectPtr& deployment) {
   ObjectPtr own;
   for (const ObjectPtr& set : sets->items) {
     if (StringAt(set->json(), "spec.template.metadata.labels.app") != name) continue;
-    newest = std::max(newest, std::stoll(RevisionOf(set->json())));
+    newest = std::max(newest, NumberOf(RevisionOf(set->json())));
     if (set->name() == set_name) own = set;
   }
   std::string revision;
@@ -119,7 +126,7 @@ void Shop::Roll(const ObjectPtr& deployment) {
            {"ownerReferences",
             Json::array({{{"uid", deployment->uid()}, {"kind", "Deployment"}, {"name", name}}})}}},
          {"spec", {{"template", std::move(set_template)}}}}));
-  } else if (std::stoll(RevisionOf(own->json())) < newest) {
+  } else if (NumberOf(RevisionOf(own->json())) < newest) {
     revision = std::to_string(newest + 1);
     Json json = own->json();
     json["metadata"]["annotations"][kRevision] = revision;

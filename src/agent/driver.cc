@@ -292,7 +292,7 @@ bool Driver::MakePlan() {
                 {{"candidates", std::move(candidates)}, {"notPlanned", plan->not_planned}});
 }
 
-bool Driver::Close(Stage outcome, const std::string& why) {
+bool Driver::Close(Stage outcome, std::string why) {
   if (!Append(EventKind::kClosed, {{"outcome", ToString(outcome)}, {"why", why}})) return false;
   record_ = core_.Find(incident_);
   spans_.Close(record());

@@ -55,7 +55,7 @@ class Driver {
   bool Conclude(Verdict verdict, const std::string& seen);
   // Closes the incident when there is nothing (any more) to repair.
   bool CloseIfCalm();
-  bool Close(Stage outcome, const std::string& why);
+  bool Close(Stage outcome, std::string why);  // by value: the record may be its owner
   bool Append(EventKind kind, Json body);
   bool Refuse(const std::string& why);
   // A try failed: whether another follows.

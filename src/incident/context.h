@@ -84,6 +84,20 @@ struct SeriesShift {
   bool operator==(const SeriesShift&) const = default;
 };
 
+// g: how a service served its requests over the window, whether it moved or not.
+struct GoldenSignals {
+  EvidenceId id{};
+  std::string service{};
+  std::vector<Point> traffic{};      // requests, per sample
+  std::vector<Point> latency_ms{};   // a request's, on average where a series says so
+  std::vector<Point> error_share{};  // of the requests
+  double latency_before_ms = 0;
+  double latency_spread_ms = 0;
+  double error_before = 0;
+  double error_spread = 0;
+  bool operator==(const GoldenSignals&) const = default;
+};
+
 // o: an operation of a service whose own time or errors moved. Times in milliseconds.
 struct OperationShift {
   EvidenceId id{};
@@ -146,12 +160,15 @@ struct LogShift {
   EvidenceId id{};
   std::string service{};
   LogChange change = LogChange::kNew;
-  std::string level{};             // upper case; empty when the line does not say
-  std::string location{};          // class#line or file:line, when the line says it
-  std::string text{};              // the template
-  std::string example{};           // one line of it
-  std::string operation{};         // that writes it, when the lines say so
-  std::uint64_t count_before = 0;  // of the runs of that operation (else lines of the service)...
+  std::string level{};               // upper case; empty when the line does not say
+  std::string location{};            // class#line or file:line, when the line says it
+  std::string text{};                // the template
+  std::string example{};             // one line of it
+  std::vector<std::string> names{};  // other services that it speaks of
+  bool knows_runs = false;           // the counts are of runs of one operation
+  bool usual = false;                // services complained in these words before, this or others
+  std::string operation{};           // that writes it, when the lines say so
+  std::uint64_t count_before = 0;    // of the runs of that operation (else lines of the service)...
   std::uint64_t count_during = 0;
   std::uint64_t runs_before = 0;  // ...of so many
   std::uint64_t runs_during = 0;
@@ -242,6 +259,7 @@ struct Context {
   std::vector<ServiceFacts> services{};  // by name
   std::vector<Call> topology{};          // sorted
   std::vector<SeriesShift> series{};     // each kind: the most telling first
+  std::vector<GoldenSignals> golden{};   // by service
   std::vector<OperationShift> operations{};
   std::vector<EdgeShift> edges{};
   std::vector<FlowShift> flows{};
