@@ -155,14 +155,11 @@ Json ToJson(const rca::Diagnosis& diagnosis) {
                        {"sentence", hypothesis.sentence},
                        {"lostBecause", hypothesis.lost_because}});
   }
-  return {{"summary", diagnosis.summary},
-          {"elapsedMs", diagnosis.elapsed_ms},
-          {"ranking", std::move(ranking)}};
+  return {{"summary", diagnosis.summary}, {"ranking", std::move(ranking)}};
 }
 
 rca::Diagnosis DiagnosisFromJson(const Json& json) {
-  rca::Diagnosis diagnosis{.summary = StringAt(json, "summary"),
-                           .elapsed_ms = NumberAt(json, "elapsedMs")};
+  rca::Diagnosis diagnosis{.summary = StringAt(json, "summary")};
   for (const Json& one : At(json, "ranking")) {
     const auto kind = std::clamp<std::int64_t>(IntAt(one, "kindNumber"), 0,
                                                static_cast<int>(rca::CauseKind::kCertificate));

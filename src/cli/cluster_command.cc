@@ -65,12 +65,13 @@ int RunCluster(const StatePaths& paths, const ClusterOptions& options, ClusterPr
   self.process = *process;
   self.server = (*cluster)->server();
   if (const auto told = WriteClusterProcess(paths, self); !told) return Complain(told.error());
+  // Closed once: its number is soon another file's.
   (*cluster)->OnReady([paths, self, fd = options.ready_fd]() mutable {
     self.ready = true;
     if (const auto told = WriteClusterProcess(paths, self); !told)
       base::LogWarning("cluster", "nobody is told that the node is Ready",
                        {{"error", told.error().message()}});
-    TellReady(fd);
+    TellReady(std::exchange(fd, -1));
   });
   base::LogInfo("cluster", "the cluster runs",
                 {{"server", (*cluster)->server()}, {"state", paths.root.string()}});

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -81,6 +82,19 @@ struct LoadCommandOptions {
 // Plays visitors of the shop and prints what they saw. Exit code 0 when nothing went wrong for
 // them.
 int Load(const LoadCommandOptions& options);
+
+enum class LogsFormat { kText, kJson, kCsv };
+
+struct LogTemplatesOptions {
+  std::string file;    // "-": standard input
+  std::string column;  // of a CSV file with a head, that holds the messages; "": lines of a log
+  bool whole = false;  // lines are messages: no time, level and so on is split off
+  std::size_t max_templates = 16'384;
+  std::size_t max_bytes = std::size_t{256} << 20U;
+  LogsFormat output = LogsFormat::kText;
+};
+// The statements behind a program's log lines, and how often each was printed.
+int LogTemplates(const LogTemplatesOptions& options);
 
 // Replaces this process by kubectl with the enclave's kubeconfig.
 int Kubectl(const std::string& state, const std::vector<std::string>& arguments);

@@ -134,10 +134,10 @@ struct Node {
 
   void OnReady(std::function<void()> on_ready) {
     informers.For(kube::kNode)
-        .OnChange([on_ready = std::move(on_ready), told = false](
-                      const auto&, const kube::ObjectPtr& node) mutable {
-          if (told || node == nullptr || !NodeReady(*node)) return;
-          told = true;
+        .OnChange([on_ready = std::move(on_ready), told = std::make_shared<bool>(false)](
+                      const auto&, const kube::ObjectPtr& node) {
+          if (*told || node == nullptr || !NodeReady(*node)) return;
+          *told = true;
           on_ready();
         });
   }

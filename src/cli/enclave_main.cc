@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
+#include "cli/rca_command.h"
 
 namespace {
 
@@ -128,6 +129,43 @@ void AddLoad(CLI::App* command, enclave::cli::LoadCommandOptions* load) {
       "OTEL_EXPORTER_OTLP_ENDPOINT set, each leaves a trace there.\n");
 }
 
+void AddLogTemplates(CLI::App* command, enclave::cli::LogTemplatesOptions* options) {
+  using enclave::cli::LogsFormat;
+  command->add_option("file", options->file, "The log; - is standard input")
+      ->required()
+      ->option_text("FILE");
+  command
+      ->add_option("--column", options->column,
+                   "FILE is CSV with a head, and this column has the messages")
+      ->option_text("NAME");
+  command->add_flag("--whole", options->whole,
+                    "Lines are messages: split no time, level, thread or location off them");
+  command
+      ->add_option("--max-templates", options->max_templates,
+                   "Forget those not seen for longest beyond so many")
+      ->capture_default_str()
+      ->check(CLI::Range(std::size_t{1}, std::size_t{10'000'000}));
+  command->add_option("--max-memory", options->max_bytes, "The same by memory (default: 256MB)")
+      ->transform(CLI::AsSizeValue(false));
+  command
+      ->add_option("-o,--output", options->output,
+                   "text: a table; json: the same for programs; csv: the template of each line")
+      ->transform(CLI::CheckedTransformer(
+          std::map<std::string, LogsFormat>{
+              {"text", LogsFormat::kText}, {"json", LogsFormat::kJson}, {"csv", LogsFormat::kCsv}},
+          CLI::ignore_case))
+      ->option_text("FORMAT");
+  command->footer(
+      "Examples:\n"
+      "  enclave logs templates /var/log/app.log\n"
+      "  enclave kubectl logs deploy/cart | enclave logs templates -\n"
+      "  enclave logs templates app.log -o json | jq '.templates[:3]'\n"
+      "  enclave logs templates structured.csv --column Content -o csv\n\n"
+      "`<*>` stands for a value. Each line may be JSON, logfmt, or as the usual logging libraries\n"
+      "print it, also as a container runtime wraps it. A template has the same id wherever its\n"
+      "lines are read.\n");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -197,6 +235,14 @@ int main(int argc, char** argv) {
       app.add_subcommand("load", "Play visitors of the shop, and say what they saw");
   AddLoad(load_command, &load);
 
+  const std::function<int()> rca = AddRca(app);
+  LogTemplatesOptions log_templates;
+  CLI::App* logs_command = app.add_subcommand("logs", "What a program's log says");
+  logs_command->require_subcommand(1);
+  CLI::App* log_templates_command = logs_command->add_subcommand(
+      "templates", "The statements behind the lines, and how often each was printed");
+  AddLogTemplates(log_templates_command, &log_templates);
+
   std::string kubectl_state;
   CLI::App* kubectl_command =
       app.add_subcommand("kubectl", "Run kubectl against the enclave; all arguments are kubectl's");
@@ -226,5 +272,7 @@ int main(int argc, char** argv) {
   }
 
   if (*load_command) return Load(load);
+  if (app.got_subcommand("rca")) return rca();
+  if (*log_templates_command) return LogTemplates(log_templates);
   return Kubectl(kubectl_state, kubectl_command->remaining());
 }

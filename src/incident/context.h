@@ -178,7 +178,7 @@ struct LogShift {
   bool operator==(const LogShift&) const = default;
 };
 
-// t: a request that failed or was slow, with the deepest span that explains it.
+// t: requests that failed alike, with the deepest span that explains them.
 struct FailingTrace {
   EvidenceId id{};
   std::optional<trace::TraceId> trace_id{};
@@ -189,7 +189,7 @@ struct FailingTrace {
   std::string exception{};          // its type
   std::string location{};           // file:line (function)
   double duration_ms = 0;
-  bool failed = false;        // else slow
+  bool unanswered = false;    // a caller's span failed, and `service` has none that answers
   std::uint64_t like_it = 0;  // requests in the window that fail the same way
   std::uint64_t before = 0;   // and before
   std::int64_t onset_ns = 0;
@@ -241,7 +241,6 @@ struct Call {
 
 struct ServiceFacts {
   std::string name{};
-  std::vector<std::string> instances{};
   // Served requests and log lines, before and during: how much evidence there could be.
   std::uint64_t requests_before = 0;
   std::uint64_t requests_during = 0;

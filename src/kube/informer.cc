@@ -44,8 +44,8 @@ class Reflector final : public Informer, public std::enable_shared_from_this<Ref
   const Kind& kind() const { return kind_; }
 
   void OnChange(Handler handler) override {
-    handlers_.push_back(handler);
-    for (const ObjectPtr& object : cache_.List("")) handler(nullptr, object);
+    const Handler& kept = handlers_.emplace_back(std::move(handler));
+    for (const ObjectPtr& object : cache_.List("")) kept(nullptr, object);
   }
   bool synced() const override { return synced_; }
   ObjectPtr Get(const std::string& ns, const std::string& name) const override {
@@ -159,8 +159,7 @@ class Reflector final : public Informer, public std::enable_shared_from_this<Ref
       const auto [change, handlers] = std::move(pending_.front());
       pending_.pop_front();
       for (std::size_t i = 0; i < handlers; ++i) {
-        const Handler handler = handlers_[i];  // adding one may move the others
-        handler(change.before, change.after);
+        handlers_[i](change.before, change.after);
       }
     }
     notifying_ = false;
@@ -178,7 +177,7 @@ class Reflector final : public Informer, public std::enable_shared_from_this<Ref
   const ListOptions options_;
   const std::function<void()> on_synced_;
   ObjectCache cache_;
-  std::vector<Handler> handlers_;
+  std::deque<Handler> handlers_;  // called where they are: a handler may add one, and has a state
   std::deque<Pending> pending_;
   bool notifying_ = false;
   bool synced_ = false;

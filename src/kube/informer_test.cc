@@ -257,6 +257,20 @@ TEST_F(InformerTest, BacksOffWhileTheServerIsAway) {
   EXPECT_TRUE(pods.synced());
 }
 
+TEST_F(InformerTest, HandlersKeepTheirState) {
+  ASSERT_TRUE(api_.Create(kPod, "d", NewPod("a")));
+  Informer& pods = informers_.For(kPod);
+  executor_.RunFor(seconds(1));
+  int told = 0;
+  pods.OnChange([&told, once = true](const ObjectPtr&, const ObjectPtr&) mutable {
+    if (std::exchange(once, false)) ++told;
+  });
+  ASSERT_TRUE(api_.Create(kPod, "d", NewPod("b")));
+  ASSERT_TRUE(api_.Delete(kPod, "d", "b", {}));
+  executor_.RunFor(seconds(1));
+  EXPECT_EQ(told, 1);
+}
+
 TEST_F(InformerTest, HandlersThatWriteSeeChangesInOrder) {
   Informer& pods = informers_.For(kPod);
   executor_.RunFor(seconds(1));

@@ -13,6 +13,7 @@
 #include <typeinfo>
 #include <vector>
 
+#include "otel/code_location.h"
 #include "otel/symbolizer.h"
 
 namespace enclave::otel {
@@ -116,6 +117,20 @@ ExceptionInfo DescribeCurrentException() {
   if (info.message.size() > kMaxMessageBytes) info.message.resize(kMaxMessageBytes);
   info.stack = fmt::format("{}: {}\n", info.type, info.message);
   if (const Throw* site = ThrowOf(exception)) DescribePlace(*site, info);
+  return info;
+}
+
+ExceptionInfo ExceptionAt(std::string type, std::string message,
+                          const std::source_location& where) {
+  ExceptionInfo info;
+  info.type = std::move(type);
+  info.message = std::move(message);
+  if (info.message.size() > kMaxMessageBytes) info.message.resize(kMaxMessageBytes);
+  info.file = OwnSourcePath(where.file_name());
+  info.function = BareFunctionName(where.function_name());
+  info.line = static_cast<int>(where.line());
+  info.stack = fmt::format("{}: {}\n  at {} ({}:{})\n", info.type, info.message, info.function,
+                           info.file.empty() ? where.file_name() : info.file, info.line);
   return info;
 }
 

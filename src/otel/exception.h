@@ -5,6 +5,7 @@
 #pragma once
 
 #include <exception>
+#include <source_location>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,10 @@ struct ExceptionInfo {
 // threw. For an exception from another thread, and one rethrown after others, stack and place may
 // be missing. The first call reads the line tables (some milliseconds).
 ExceptionInfo DescribeCurrentException();
+
+// Of a failure that is a value and not thrown: `where` is the place that decided on it, and the
+// stack has this one frame.
+ExceptionInfo ExceptionAt(std::string type, std::string message, const std::source_location& where);
 
 // A path of the line tables relative to the source tree: "src/..." for our own files, "" for
 // others.

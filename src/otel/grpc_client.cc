@@ -41,6 +41,10 @@ class ClientSpanInterceptor final : public grpc::experimental::Interceptor {
         {"rpc.system", "grpc"}, {"rpc.service", name.service}, {"rpc.method", name.method}};
     SpanOptions options{.kind = SpanKind::kClient, .attributes = attributes_};
     options.attributes.insert(options.attributes.end(), server.begin(), server.end());
+    if (const std::source_location* site = ScopedCallSite::Current()) {
+      const Attributes& code = CodeAttributes(*site);
+      options.attributes.insert(options.attributes.end(), code.begin(), code.end());
+    }
     span_ = telemetry.tracer().StartSpan(name.whole, std::move(options));
   }
 
@@ -117,7 +121,10 @@ std::string ServiceConfig(const std::vector<std::string>& idempotent) {
                                       {"initialBackoff", "0.05s"},
                                       {"maxBackoff", "1s"},
                                       {"backoffMultiplier", 3},
-                                      {"retryableStatusCodes", {"UNAVAILABLE"}}}}}}},
+                                      // CANCELLED: what arrives at a server after it began to
+                                      // end is dropped by it in this way. Our own cancelled
+                                      // calls are over and not tried again.
+                                      {"retryableStatusCodes", {"UNAVAILABLE", "CANCELLED"}}}}}}},
                                  // Once most calls fail, retries would only add to the load.
                                  {"retryThrottling", {{"maxTokens", 20}, {"tokenRatio", 0.2}}}};
   return config.dump();

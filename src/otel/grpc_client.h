@@ -6,11 +6,13 @@
 //
 // Every call over the channel has a client span "package.Service/Method" with rpc.* attributes,
 // carries traceparent and x-b3-* in its metadata, and is one value of rpc.client.duration. The
-// parent is the span that is current on the calling thread.
+// parent is the span that is current on the calling thread. A call through GrpcClient also names
+// the line of the program that made it, as code.*: a loop of calls is told from many callers.
 //
 // Retries: calls named idempotent are sent again, at most three times with back-off, when the
-// server answers UNAVAILABLE; gRPC itself sends those again that never left. A dead connection is
-// noticed by keepalive, and a server that came back within about a second.
+// server answers UNAVAILABLE, or drops the call because it ends (CANCELLED); gRPC itself sends
+// those again that never left. A dead connection is noticed by keepalive, and a server that came
+// back within about a second.
 //
 // Thread safety: any thread. Ownership: the Telemetry outlives the client.
 #pragma once
@@ -18,6 +20,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <source_location>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,6 +30,7 @@
 #include <grpcpp/support/status.h>
 
 #include "base/result.h"
+#include "otel/code_location.h"
 #include "otel/grpc_status.h"
 #include "otel/telemetry.h"
 
@@ -60,7 +64,9 @@ class GrpcClient {
   base::Result<Response> Call(grpc::Status (Service::Stub::*method)(grpc::ClientContext*,
                                                                     const Request&, Response*),
                               const Request& request,
-                              std::optional<std::chrono::milliseconds> timeout = {}) {
+                              std::optional<std::chrono::milliseconds> timeout = {},
+                              std::source_location where = std::source_location::current()) {
+    const ScopedCallSite site(where);
     grpc::ClientContext context;
     SetDeadline(telemetry_.clock(), timeout.value_or(timeout_), context);
     Response response;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "otel/code_location.h"
 #include "otel/tracer.h"
 
 namespace enclave::otel {
@@ -22,6 +23,14 @@ void Put(Attributes& attributes, std::string_view key, AttributeValue value,
   } else {
     ++dropped;
   }
+}
+
+// Where the span of a server or a client begins is the instrumentation and says nothing.
+SpanOptions WithPlace(SpanOptions options, const std::source_location& where) {
+  if (options.kind != SpanKind::kInternal) return options;
+  const Attributes& code = CodeAttributes(where);
+  options.attributes.insert(options.attributes.end(), code.begin(), code.end());
+  return options;
 }
 
 }  // namespace
@@ -135,8 +144,9 @@ Span Tracer::StartSpan(std::string_view name, SpanOptions options) {
   return Span(std::move(data));
 }
 
-ScopedSpan::ScopedSpan(Tracer& tracer, std::string_view name, SpanOptions options)
-    : span_(tracer.StartSpan(name, std::move(options))),
+ScopedSpan::ScopedSpan(Tracer& tracer, std::string_view name, SpanOptions options,
+                       const std::source_location& where)
+    : span_(tracer.StartSpan(name, WithPlace(std::move(options), where))),
       scope_(Context{.span = *span_.context(), .deadline = Current().deadline}),
       exceptions_(std::uncaught_exceptions()) {}
 

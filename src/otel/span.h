@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <source_location>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,10 +87,12 @@ struct SpanOptions {
 };
 
 // A span that is current while it lives: what is started and logged on this thread meanwhile
-// belongs to it. One that is left by an exception ends with the status kError.
+// belongs to it. One that is left by an exception ends with the status kError. An internal span
+// carries the place that began it, as code.* (code_location.h).
 class ScopedSpan {
  public:
-  ScopedSpan(Tracer& tracer, std::string_view name, SpanOptions options = {});
+  ScopedSpan(Tracer& tracer, std::string_view name, SpanOptions options = {},
+             const std::source_location& where = std::source_location::current());
   ~ScopedSpan();
   ScopedSpan(const ScopedSpan&) = delete;
   ScopedSpan& operator=(const ScopedSpan&) = delete;

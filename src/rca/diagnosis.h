@@ -51,7 +51,6 @@ struct Hypothesis {
 struct Diagnosis {
   std::vector<Hypothesis> ranking{};  // best first; every service that was considered
   std::string summary{};
-  double elapsed_ms = 0;
 };
 
 std::string_view ToString(CauseKind kind);  // "code error", "network delay", ...

@@ -5,6 +5,8 @@
 // any thread.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <string>
@@ -42,9 +44,18 @@ class InMemoryMetrics final : public MetricSource {
     Labels labels;
     std::vector<Sample> samples;  // by time, times unique
   };
-  std::vector<std::shared_ptr<Entry>> series_;
+  class Set;
+
+  // Calls `take` for each series that may match one of the selectors (all, without any) and has
+  // samples in the range; each once.
+  template <typename Take>
+  void Find(const std::vector<Matchers>& any_of, TimeRangeMs range, const Take& take) const;
+
+  // Shared with the sets that were selected; copied before a change when one still holds it.
+  std::vector<std::shared_ptr<const Entry>> series_;
   std::unordered_map<Labels, std::size_t, LabelsHash> index_;
-  std::map<Labels, std::vector<Exemplar>> exemplars_;
+  std::unordered_map<std::string, std::vector<std::size_t>> by_name_;
+  std::map<Labels, std::vector<Exemplar>> exemplars_;  // by time
   std::map<std::string, std::vector<MetricMetadata>> metadata_;
 };
 
@@ -61,13 +72,21 @@ class InMemoryLogs final : public LogSource {
   base::Result<std::vector<std::string>> StreamLabelValues(const std::string& name,
                                                            TimeRangeNs range) override;
 
+  std::size_t size() const { return arrivals_; }  // records
+
  private:
-  std::map<Labels, std::vector<LogRecord>> streams_;  // by time, of equal times by arrival
+  struct Entry {
+    LogRecord record;
+    std::uint64_t arrival;
+  };
+  std::map<Labels, std::vector<Entry>> streams_;  // by time, of equal times by arrival
+  std::uint64_t arrivals_ = 0;
 };
 
 class InMemoryTraces final : public TraceSource {
  public:
   void Add(Span span);
+  std::size_t size() const { return spans_.size(); }
 
   base::Result<> Visit(TimeRangeNs range, const SpanVisitor& visit) override;
   base::Result<std::vector<Span>> Trace(trace::TraceId trace_id) override;
@@ -77,7 +96,13 @@ class InMemoryTraces final : public TraceSource {
                                                     TimeRangeNs range) override;
 
  private:
-  std::vector<Span> spans_;  // in the order they came
+  // The ids are random numbers already.
+  struct TraceIdHash {
+    std::size_t operator()(const trace::TraceId& id) const { return id.low() ^ id.high(); }
+  };
+  std::vector<Span> spans_;              // in the order they came
+  std::vector<std::int64_t> starts_ns_;  // of each: a scan for a range reads these alone
+  std::unordered_map<trace::TraceId, std::vector<std::uint32_t>, TraceIdHash> of_trace_;
 };
 
 }  // namespace enclave::telemetry

@@ -78,6 +78,9 @@ struct LogQuery {
   // Literal texts that each wanted line contains: the source may skip lines without them and need
   // not (the caller filters again).
   std::vector<std::string> contains{};
+  // Told of lines, and bytes of them, that the source has read, wanted or not; false ends the query
+  // early and without an error. A source may read without telling.
+  std::function<bool(std::size_t lines, std::size_t bytes)> reading{};
 };
 
 // `stream` and `record` live for the call only; false ends the query.

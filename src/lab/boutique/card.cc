@@ -4,11 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace enclave::lab::boutique {
 namespace {
-
-using base::ErrorKind;
 
 // The number that the first `count` digits make.
 int Leading(std::string_view digits, std::size_t count) {
@@ -79,22 +78,27 @@ std::string LastFour(std::string_view digits) {
   return "****" + std::string(digits.substr(digits.size() < 4 ? 0 : digits.size() - 4));
 }
 
-base::Result<AcceptedCard> CheckCard(const hipstershop::CreditCardInfo& card, base::WallTime now) {
+std::unexpected<CardRefusal> RefuseCard(std::string type, std::string message,
+                                        std::source_location where) {
+  return std::unexpected(CardRefusal{std::move(type), std::move(message), where});
+}
+
+CardVerdict CheckCard(const hipstershop::CreditCardInfo& card, base::WallTime now) {
   const std::string digits = CardDigits(card.credit_card_number());
   if (!PassesLuhn(digits))
-    return base::Fail(ErrorKind::kInvalidArgument,
+    return RefuseCard("InvalidCreditCard",
                       "the credit card number is not valid: check it for a slip");
   const CardNetwork network = NetworkOf(digits);
   if (network != CardNetwork::kVisa && network != CardNetwork::kMastercard)
-    return base::Fail(ErrorKind::kInvalidArgument,
+    return RefuseCard("UnacceptedCreditCard",
                       fmt::format("cards of the network {} are not taken: use Visa or Mastercard",
                                   ToString(network)));
   const int month = card.credit_card_expiration_month();
   const int year = card.credit_card_expiration_year();
   if (month < 1 || month > 12)
-    return base::Fail(ErrorKind::kInvalidArgument, fmt::format("there is no month {}", month));
+    return RefuseCard("InvalidCreditCard", fmt::format("there is no month {}", month));
   if (IsExpired(year, month, now))
-    return base::Fail(ErrorKind::kInvalidArgument,
+    return RefuseCard("ExpiredCreditCard",
                       fmt::format("the card {} expired in {:02}/{}: use another one",
                                   LastFour(digits), month, year));
   return AcceptedCard{network, LastFour(digits)};

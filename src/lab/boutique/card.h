@@ -4,6 +4,8 @@
 // Pure functions; any thread.
 #pragma once
 
+#include <expected>
+#include <source_location>
 #include <string>
 #include <string_view>
 
@@ -31,13 +33,21 @@ struct AcceptedCard {
   CardNetwork network;
   std::string last_four;
 };
-// kInvalidArgument with a reason fit for the buyer; never with the number.
-using CardCheck = base::Result<AcceptedCard> (*)(const hipstershop::CreditCardInfo& card,
-                                                 base::WallTime now);
+// Why a card is not taken, and which line of the program decided so.
+struct CardRefusal {
+  std::string type;     // "InvalidCreditCard", "UnacceptedCreditCard", "ExpiredCreditCard"
+  std::string message;  // fit for the buyer; never with the number
+  std::source_location where;
+};
+using CardVerdict = std::expected<AcceptedCard, CardRefusal>;
+std::unexpected<CardRefusal> RefuseCard(
+    std::string type, std::string message,
+    std::source_location where = std::source_location::current());
+
+using CardCheck = CardVerdict (*)(const hipstershop::CreditCardInfo& card, base::WallTime now);
 // v1: Visa and Mastercard.
-base::Result<AcceptedCard> CheckCard(const hipstershop::CreditCardInfo& card, base::WallTime now);
+CardVerdict CheckCard(const hipstershop::CreditCardInfo& card, base::WallTime now);
 // v2: the same without Visa Electron, which cannot be charged without its chip.
-base::Result<AcceptedCard> CheckCardNoElectron(const hipstershop::CreditCardInfo& card,
-                                               base::WallTime now);
+CardVerdict CheckCardNoElectron(const hipstershop::CreditCardInfo& card, base::WallTime now);
 
 }  // namespace enclave::lab::boutique

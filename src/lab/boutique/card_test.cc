@@ -63,17 +63,18 @@ TEST(CardTest, ACardIsGoodUntilTheEndOfItsMonth) {
 
 TEST(CardTest, OnlyVisaAndMastercardAreTaken) {
   const auto visa = CheckCard(Card("4432-8015-6152-0454"), kToday);
-  ASSERT_TRUE(visa) << visa.error().ToString();
+  ASSERT_TRUE(visa) << visa.error().message;
   EXPECT_EQ(visa->network, CardNetwork::kVisa);
   EXPECT_EQ(visa->last_four, "****0454");
   EXPECT_TRUE(CheckCard(Card("5555555555554444"), kToday));
-  EXPECT_THAT(CheckCard(Card("378282246310005"), kToday).error().message(), HasSubstr("amex"));
-  EXPECT_THAT(CheckCard(Card("4432801561520455"), kToday).error().message(),
-              HasSubstr("not valid"));
+  EXPECT_THAT(CheckCard(Card("378282246310005"), kToday).error().message, HasSubstr("amex"));
+  EXPECT_THAT(CheckCard(Card("4432801561520455"), kToday).error().message, HasSubstr("not valid"));
   EXPECT_FALSE(CheckCard(Card("4432801561520454", 2030, 13), kToday));
   const auto expired = CheckCard(Card("4432801561520454", 2026, 10), kToday);
-  EXPECT_THAT(expired.error().message(), HasSubstr("10/2026"));
-  EXPECT_THAT(expired.error().message(), Not(HasSubstr("44328015")));
+  EXPECT_THAT(expired.error().message, HasSubstr("10/2026"));
+  EXPECT_THAT(expired.error().message, Not(HasSubstr("44328015")));
+  EXPECT_EQ(expired.error().type, "ExpiredCreditCard");
+  EXPECT_THAT(expired.error().where.file_name(), HasSubstr("card.cc"));
 }
 
 TEST(ReleaseTest, PaymentV2TakesARangeForTwoNumbers) {

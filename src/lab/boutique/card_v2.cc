@@ -29,12 +29,11 @@ bool IsElectron(std::string_view digits) {
 
 }  // namespace
 
-base::Result<AcceptedCard> CheckCardNoElectron(const hipstershop::CreditCardInfo& card,
-                                               base::WallTime now) {
+CardVerdict CheckCardNoElectron(const hipstershop::CreditCardInfo& card, base::WallTime now) {
   ASSIGN_OR_RETURN(AcceptedCard accepted, CheckCard(card, now));
   const std::string digits = CardDigits(card.credit_card_number());
   if (accepted.network == CardNetwork::kVisa && IsElectron(digits))
-    return base::Fail(base::ErrorKind::kInvalidArgument,
+    return RefuseCard("UnacceptedCreditCard",
                       fmt::format("the card {} is a Visa Electron card, which is not taken any "
                                   "more: use another one",
                                   accepted.last_four));

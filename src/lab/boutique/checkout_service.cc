@@ -55,7 +55,11 @@ class CheckoutService final : public Service {
         email_(setup.telemetry,
                {.address = addresses.email, .timeout = std::chrono::milliseconds(2'000)}),
         orders_(setup.telemetry.meter().CreateCounter(
-            {"app.checkout.orders", "{order}", "Orders by outcome"})) {}
+            {"app.checkout.orders", "{order}", "Orders by outcome"})),
+        reconciliations_(
+            setup.telemetry.meter().CreateCounter({"app.checkout.reconciliations", "{order}",
+                                                   "Placed orders by whether their charge "
+                                                   "is what their receipt adds up to"})) {}
 
   void Register(otel::GrpcServer& server) override {
     server.Handle<PlaceOrderResponse, PlaceOrderRequest>(
@@ -75,17 +79,19 @@ class CheckoutService final : public Service {
                                              {"app.user.id", request.user_id()},
                                              {"app.user.currency", request.user_currency()}});
     ASSIGN_OR_RETURN(const PreparedOrder prepared, Prepare(request));
-    ASSIGN_OR_RETURN(const Money total, total_(prepared.items, prepared.shipping));
-    ASSIGN_OR_RETURN(const std::string transaction_id, Charge(total, request));
+    ASSIGN_OR_RETURN(const OrderSum total, total_(prepared.items, prepared.shipping));
+    ASSIGN_OR_RETURN(const std::string transaction_id, Charge(total.money, request));
     ASSIGN_OR_RETURN(const std::string tracking_id, Ship(request, prepared.cart));
     EmptyCart(request.user_id());
     order.set_shipping_tracking_id(tracking_id);
     *order.mutable_shipping_cost() = prepared.shipping;
     *order.mutable_shipping_address() = request.address();
     *order.mutable_items() = prepared.items;
+    *order.mutable_charged() = total.money;
+    Reconcile(order, total.where);
     Confirm(request.email(), order);
     telemetry_.logger().Info("order placed", {{"app.order.id", order.order_id()},
-                                              {"app.order.total", FormatMoney(total)},
+                                              {"app.order.total", FormatMoney(total.money)},
                                               {"app.order.items", std::int64_t{order.items_size()}},
                                               {"app.payment.transaction_id", transaction_id},
                                               {"app.shipping.tracking_id", tracking_id}});
@@ -161,6 +167,30 @@ class CheckoutService final : public Service {
     return shipped.tracking_id();
   }
 
+  // The books, once the money has moved: a charge that is not what the receipt adds up to is
+  // recorded as an error of the line that summed up. The order stands.
+  void Reconcile(const OrderResult& order, const std::source_location& summed_up_at) {
+    otel::ScopedSpan span(telemetry_.tracer(), "reconcile order",
+                          {.attributes = {{"app.order.id", order.order_id()},
+                                          {"app.order.charged", FormatMoney(order.charged())}}});
+    const auto owed = ReceiptSum(order);
+    const bool balanced = owed && owed->currency_code() == order.charged().currency_code() &&
+                          owed->units() == order.charged().units() &&
+                          owed->nanos() == order.charged().nanos();
+    reconciliations_.Add(1, {{"app.reconciliation.outcome", balanced ? "balanced" : "mismatch"}});
+    if (balanced) return;
+    const otel::ExceptionInfo exception = otel::ExceptionAt(
+        "OrderTotalMismatch",
+        owed ? fmt::format("{} were charged for an order whose receipt adds up to {}",
+                           FormatMoney(order.charged()), FormatMoney(*owed))
+             : fmt::format("{} were charged for an order whose receipt does not add up: {}",
+                           FormatMoney(order.charged()), owed.error().message()),
+        summed_up_at);
+    span->RecordException(exception);
+    telemetry_.logger().Exception("the charge of an order is not what its receipt adds up to",
+                                  exception, {{"app.order.id", order.order_id()}});
+  }
+
   void EmptyCart(const std::string& user_id) {
     hipstershop::EmptyCartRequest request;
     request.set_user_id(user_id);
@@ -197,6 +227,7 @@ class CheckoutService final : public Service {
   otel::GrpcClient<hipstershop::PaymentService> payment_;
   otel::GrpcClient<hipstershop::EmailService> email_;
   otel::Counter& orders_;
+  otel::Counter& reconciliations_;
 };
 
 }  // namespace

@@ -196,7 +196,9 @@ asio::awaitable<net::Response> Visit::Checkout() {
                  .paid = {},
                  .recommendations = {}};
   view.lines = co_await Ordered(result);
-  auto paid = CartTotal(view.lines, view.shipping);
+  // What was charged; a checkout service that does not say so leaves us to add it up.
+  auto paid = result.has_charged() ? base::Result<hipstershop::Money>(result.charged())
+                                   : CartTotal(view.lines, view.shipping);
   if (!paid) co_return Sorry(paid.error(), "the order was placed, but could not be summed up");
   view.paid = std::move(*paid);
   view.recommendations = co_await Recommended(recommendations);

@@ -17,6 +17,10 @@ std::pair<std::int64_t, std::int32_t> Amount(const base::Result<Money>& money) {
   EXPECT_TRUE(money) << money.error().ToString();
   return money ? std::pair{money->units(), money->nanos()} : std::pair{std::int64_t{-1}, -1};
 }
+std::pair<std::int64_t, std::int32_t> Amount(const base::Result<OrderSum>& sum) {
+  EXPECT_TRUE(sum) << sum.error().ToString();
+  return sum ? std::pair{sum->money.units(), sum->money.nanos()} : std::pair{std::int64_t{-1}, -1};
+}
 std::pair<std::int64_t, std::int32_t> Is(std::int64_t units, std::int32_t nanos) {
   return {units, nanos};
 }

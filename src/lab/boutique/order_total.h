@@ -3,6 +3,9 @@
 // Pure functions; any thread.
 #pragma once
 
+#include <source_location>
+#include <utility>
+
 #include <google/protobuf/repeated_field.h>
 
 #include "base/result.h"
@@ -12,15 +15,25 @@ namespace enclave::lab::boutique {
 
 using OrderItems = google::protobuf::RepeatedPtrField<hipstershop::OrderItem>;
 
+// A total with the line of the program that made it, for whoever finds it to be wrong.
+struct OrderSum {
+  explicit OrderSum(hipstershop::Money sum,
+                    std::source_location made_at = std::source_location::current())
+      : money(std::move(sum)), where(made_at) {}
+  hipstershop::Money money;
+  std::source_location where;
+};
+
 // kInvalidArgument for prices that are no amounts or of different currencies.
-using OrderTotal = base::Result<hipstershop::Money> (*)(const OrderItems& items,
-                                                        const hipstershop::Money& shipping);
+using OrderTotal = base::Result<OrderSum> (*)(const OrderItems& items,
+                                              const hipstershop::Money& shipping);
 
 // v1: line by line.
-base::Result<hipstershop::Money> TotalByLines(const OrderItems& items,
-                                              const hipstershop::Money& shipping);
+base::Result<OrderSum> TotalByLines(const OrderItems& items, const hipstershop::Money& shipping);
 // v2: units and nanos summed apart, in one pass and without an amount in between.
-base::Result<hipstershop::Money> TotalInOnePass(const OrderItems& items,
-                                                const hipstershop::Money& shipping);
+base::Result<OrderSum> TotalInOnePass(const OrderItems& items, const hipstershop::Money& shipping);
+
+// The books: what the receipt of an order adds up to, counted apart from its total.
+base::Result<hipstershop::Money> ReceiptSum(const hipstershop::OrderResult& order);
 
 }  // namespace enclave::lab::boutique

@@ -5,8 +5,7 @@
 
 namespace enclave::lab::boutique {
 
-base::Result<hipstershop::Money> TotalInOnePass(const OrderItems& items,
-                                                const hipstershop::Money& shipping) {
+base::Result<OrderSum> TotalInOnePass(const OrderItems& items, const hipstershop::Money& shipping) {
   std::int64_t units = shipping.units();
   std::int64_t nanos = shipping.nanos();
   for (const hipstershop::OrderItem& item : items) {
@@ -20,9 +19,8 @@ base::Result<hipstershop::Money> TotalInOnePass(const OrderItems& items,
     units += price.units() * quantity + line_nanos / kNanosPerUnit;
     nanos += line_nanos % kNanosPerUnit;
   }
-  const std::int64_t carry = nanos >= kNanosPerUnit ? 1 : 0;
-  return MakeMoney(shipping.currency_code(), units + carry,
-                   static_cast<std::int32_t>(nanos % kNanosPerUnit));
+  return OrderSum(MakeMoney(shipping.currency_code(), units + (nanos >= kNanosPerUnit ? 1 : 0),
+                            static_cast<std::int32_t>(nanos % kNanosPerUnit)));
 }
 
 }  // namespace enclave::lab::boutique

@@ -33,11 +33,18 @@ class PaymentService final : public Service {
         telemetry_.tracer(), "charge card",
         {.attributes = {{"app.payment.amount", FormatMoney(request.amount())},
                         {"app.payment.currency", request.amount().currency_code()}}});
-    auto accepted = Check(request);
+    const CardVerdict accepted = Check(request);
     charges_.Add(1, {{"app.payment.outcome", accepted ? "charged" : "refused"}});
     if (!accepted) {
-      span->RecordError(accepted.error());
-      return base::Fail(accepted.error());
+      // A refusal costs the shop a sale: it is recorded as the failure that it is for the buyer,
+      // with the line that decided so. To the caller it is an argument that was not good.
+      const CardRefusal& refusal = accepted.error();
+      const otel::ExceptionInfo exception =
+          otel::ExceptionAt(refusal.type, refusal.message, refusal.where);
+      span->RecordException(exception);
+      telemetry_.logger().Log(otel::Severity::kWarn, "card refused",
+                              otel::ExceptionAttributes(exception));
+      return base::Fail(base::ErrorKind::kInvalidArgument, refusal.message);
     }
     ChargeResponse response;
     response.set_transaction_id(random_.Uuid());
@@ -50,12 +57,11 @@ class PaymentService final : public Service {
     return response;
   }
 
-  base::Result<AcceptedCard> Check(const ChargeRequest& request) const {
+  CardVerdict Check(const ChargeRequest& request) const {
     const hipstershop::Money& amount = request.amount();
     if (!IsValid(amount) || amount.units() < 0 || amount.nanos() < 0)
-      return base::Fail(
-          base::ErrorKind::kInvalidArgument,
-          fmt::format("{} units and {} nanos cannot be charged", amount.units(), amount.nanos()));
+      return RefuseCard("InvalidAmount", fmt::format("{} units and {} nanos cannot be charged",
+                                                     amount.units(), amount.nanos()));
     return check_(request.credit_card(), telemetry_.clock().WallNow());
   }
 

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <set>
+#include <source_location>
+#include <utility>
 
 #include "lab/boutique/recommender.h"
 
@@ -18,34 +20,37 @@ class CategoryRecommender final : public Recommender {
     ASSIGN_OR_RETURN(const hipstershop::ListProductsResponse all,
                      catalog_.Call(&hipstershop::ProductCatalogService::Stub::ListProducts,
                                    hipstershop::ListProductsRequest()));
-    std::vector<Candidate> candidates;
-    for (const Product& product : all.products()) {
-      if (std::ranges::find(at_hand, product.id()) != at_hand.end()) continue;
-      ASSIGN_OR_RETURN(const std::size_t score, Score(product.id(), at_hand));
-      // Chance decides among those that fit equally well.
-      candidates.push_back({product.id(), score, random_.Next()});
-    }
-    std::ranges::sort(candidates, [](const Candidate& a, const Candidate& b) {
-      return a.score != b.score ? a.score > b.score : a.lot < b.lot;
-    });
     std::vector<std::string> ids;
-    for (const Candidate& candidate : candidates)
-      if (ids.size() < kMaxRecommendations) ids.push_back(candidate.id);
+    for (const Product& product : all.products())
+      if (std::ranges::find(at_hand, product.id()) == at_hand.end()) ids.push_back(product.id());
+    // Chance decides among those that fit equally well.
+    for (std::size_t i = ids.size(); i > 1; --i) std::swap(ids[i - 1], ids[random_.Below(i)]);
+    // The best of all, then the best of the rest, and so on.
+    const std::size_t count = std::min(kMaxRecommendations, ids.size());
+    for (std::size_t i = 0; i < count; ++i) {
+      std::size_t best = i;
+      std::size_t best_score = 0;
+      for (std::size_t j = i; j < ids.size(); ++j) {
+        ASSIGN_OR_RETURN(const std::size_t score, Score(ids[j], at_hand));
+        if (score <= best_score) continue;
+        best = j;
+        best_score = score;
+      }
+      std::swap(ids[i], ids[best]);
+    }
+    ids.resize(count);
     return ids;
   }
 
  private:
-  struct Candidate {
-    std::string id;
-    std::size_t score;
-    std::uint64_t lot;
-  };
-
-  base::Result<std::set<std::string>> CategoriesOf(const std::string& id) {
+  // `where`: who asks, for the trace.
+  base::Result<std::set<std::string>> CategoriesOf(
+      const std::string& id, std::source_location where = std::source_location::current()) {
     hipstershop::GetProductRequest request;
     request.set_id(id);
     ASSIGN_OR_RETURN(const Product product,
-                     catalog_.Call(&hipstershop::ProductCatalogService::Stub::GetProduct, request));
+                     catalog_.Call(&hipstershop::ProductCatalogService::Stub::GetProduct, request,
+                                   std::nullopt, where));
     return std::set<std::string>(product.categories().begin(), product.categories().end());
   }
 

@@ -116,6 +116,12 @@ TEST(MemoryTest, AnOrderCostsWhatTheCartSaidAndHasWhatItHeld) {
               Optional(HasSubstr("the order has 1")));
 }
 
+TEST(MemoryTest, AnOrderThatIsRefusedIsAFailure) {
+  Memory memory;
+  EXPECT_THAT(memory.SeeOrder({.page = "error", .products = {}, .facts = {}}),
+              Optional(HasSubstr("instead of the order page")));
+}
+
 TEST(MemoryTest, AQuantityThatIsNoneIsNoticed) {
   Memory memory;
   memory.PutInCart("MUG", -1);

@@ -110,7 +110,7 @@ net::Response LokiApi::Query(const Call& call, bool range) {
       if (!given) return LokiError(given.error());
       time = *given;
     }
-    const auto result = engine_.Query(query, time, most, direction);
+    const auto result = engine_.Query(query, time, most, direction, call.stop);
     return result ? ResultReply(*result) : LokiError(result.error());
   }
   const auto times = RangeOf(parameters, kHourNs);
@@ -125,7 +125,8 @@ net::Response LokiApi::Query(const Call& call, bool range) {
     return LokiError({ErrorKind::kInvalidArgument,
                       "zero or negative query resolution step widths are not accepted. Try a "
                       "positive integer"});
-  const auto result = engine_.QueryRange(query, times->from, times->to, step, most, direction);
+  const auto result =
+      engine_.QueryRange(query, times->from, times->to, step, most, direction, call.stop);
   return result ? ResultReply(*result) : LokiError(result.error());
 }
 

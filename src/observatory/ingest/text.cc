@@ -1,7 +1,5 @@
 #include "observatory/ingest/text.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
 #include <array>
 
@@ -54,10 +52,6 @@ std::string MediaParameter(std::string_view content_type, std::string_view name)
     return std::string(value);
   }
   return "";
-}
-
-bool IsUtf8Slow(std::string_view text) {
-  return simdjson::validate_utf8(text.data(), text.size());
 }
 
 std::string ToUtf8(std::string_view text) {

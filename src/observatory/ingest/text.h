@@ -3,11 +3,11 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "base/utf8.h"
 #include "trace/trace_id.h"
 
 namespace enclave::observatory::ingest {
@@ -20,19 +20,7 @@ std::string MediaType(std::string_view content_type);
 // A parameter of it: "x" of "application/x-protobuf;proto=x"; "" when there is none.
 std::string MediaParameter(std::string_view content_type, std::string_view name);
 
-bool IsUtf8Slow(std::string_view text);
-// Most labels are short and plain ASCII, so that is what is quick.
-inline bool IsUtf8(std::string_view text) {
-  std::uint64_t high = 0;
-  std::size_t i = 0;
-  for (; i + 8 <= text.size(); i += 8) {
-    std::uint64_t word;
-    std::memcpy(&word, text.data() + i, 8);
-    high |= word;
-  }
-  for (; i < text.size(); ++i) high |= static_cast<unsigned char>(text[i]);
-  return (high & 0x8080808080808080) == 0 || IsUtf8Slow(text);
-}
+using base::IsUtf8;
 // Bytes that are no UTF-8 become U+FFFD.
 std::string ToUtf8(std::string_view text);
 // At most `max_bytes` of a UTF-8 text, cut between characters.

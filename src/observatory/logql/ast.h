@@ -48,9 +48,15 @@ struct LabelFilter {
 // One step of a path into JSON: a key, or an index into an array.
 using JsonPath = std::vector<std::variant<std::string, std::size_t>>;
 
-// `json` and `logfmt`, which turn what a line says into labels.
+// `<ip> - <_> "<method>`: texts, and what stands between them under a name ("" for <_>).
+struct PatternPart {
+  bool capture = false;
+  std::string text{};  // the literal, or the name
+};
+
+// `json`, `logfmt`, `regexp` and `pattern`, which turn what a line says into labels.
 struct LineParser {
-  enum class Kind : std::uint8_t { kJson, kLogfmt };
+  enum class Kind : std::uint8_t { kJson, kLogfmt, kRegexp, kPattern };
   struct Wanted {
     std::string label{};
     std::string key{};  // logfmt
@@ -60,6 +66,8 @@ struct LineParser {
   std::vector<Wanted> wanted{};  // empty: everything
   bool strict = false;
   bool keep_empty = false;
+  std::shared_ptr<const re2::RE2> regex{};  // regexp: its named groups are labels
+  std::vector<PatternPart> pattern{};       // pattern: no two captures side by side
 };
 
 using Stage = std::variant<LineFilter, LabelFilter, LineParser>;

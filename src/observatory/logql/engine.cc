@@ -8,6 +8,7 @@
 #include "observatory/logql/metric_query.h"
 #include "observatory/logql/parser.h"
 #include "observatory/logql/pipeline.h"
+#include "observatory/logql/scan.h"
 
 namespace enclave::observatory::logql {
 namespace {
@@ -35,7 +36,7 @@ base::Result<std::vector<Series>> Finish(StepVector vector, const Steps& steps,
   return result;
 }
 
-base::Result<Streams> Lines(telemetry::LogSource& source, const LogSelector& selector,
+base::Result<Streams> Lines(telemetry::LogSource& source, Scan& scan, const LogSelector& selector,
                             telemetry::TimeRangeNs range, std::size_t limit,
                             telemetry::Direction direction) {
   Streams streams;
@@ -43,7 +44,8 @@ base::Result<Streams> Lines(telemetry::LogSource& source, const LogSelector& sel
   std::size_t count = 0;
   if (limit == 0 || range.from >= range.to) return streams;
   Pipeline pipeline(selector);
-  RETURN_IF_ERROR(source.Query(
+  RETURN_IF_ERROR(scan.Query(
+      source,
       {.matchers = selector.matchers,
        .range = range,
        .direction = direction,
@@ -62,13 +64,15 @@ base::Result<Streams> Lines(telemetry::LogSource& source, const LogSelector& sel
 }  // namespace
 
 base::Result<Result> Engine::Query(std::string_view text, std::int64_t time_ns, std::size_t,
-                                   telemetry::Direction) {
+                                   telemetry::Direction, std::stop_token stop) {
   ASSIGN_OR_RETURN(const logql::Query query, Parse(text));
   const auto* metric = std::get_if<MetricExprPtr>(&query);
   if (metric == nullptr)
     return Wrong("log queries are not answered at one time; ask with query_range");
   const Steps steps{time_ns, 1, 1};
-  ASSIGN_OR_RETURN(StepVector vector, MetricQuery(source_, limits_, steps).Evaluate(**metric));
+  Scan scan(limits_, std::move(stop));
+  ASSIGN_OR_RETURN(StepVector vector,
+                   MetricQuery(source_, scan, limits_, steps).Evaluate(**metric));
   if (vector.scalar) return Scalar{{time_ns, vector.series[0].values[0]}};
   ASSIGN_OR_RETURN(std::vector<Series> series, Finish(std::move(vector), steps, limits_));
   return Vector{std::move(series)};
@@ -76,8 +80,10 @@ base::Result<Result> Engine::Query(std::string_view text, std::int64_t time_ns, 
 
 base::Result<Result> Engine::QueryRange(std::string_view text, std::int64_t start_ns,
                                         std::int64_t end_ns, std::int64_t step_ns,
-                                        std::size_t limit, telemetry::Direction direction) {
+                                        std::size_t limit, telemetry::Direction direction,
+                                        std::stop_token stop) {
   ASSIGN_OR_RETURN(const logql::Query query, Parse(text));
+  Scan scan(limits_, std::move(stop));
   if (end_ns < start_ns) return Wrong("the end of the range lies before its start");
   if (const auto* selector = std::get_if<LogSelector>(&query)) {
     if (limit > limits_.entries)
@@ -86,7 +92,7 @@ base::Result<Result> Engine::QueryRange(std::string_view text, std::int64_t star
                       "for, {}",
                       limit, limits_.entries));
     ASSIGN_OR_RETURN(Streams streams,
-                     Lines(source_, *selector, {start_ns, end_ns}, limit, direction));
+                     Lines(source_, scan, *selector, {start_ns, end_ns}, limit, direction));
     return streams;
   }
   if (step_ns <= 0) return Wrong("the step must be above zero");
@@ -96,8 +102,9 @@ base::Result<Result> Engine::QueryRange(std::string_view text, std::int64_t star
     return Wrong(fmt::format("the range has {} steps, at most {} are allowed; take a longer step",
                              count, limits_.points_per_series));
   const Steps steps{start_ns, step_ns, static_cast<std::size_t>(count)};
-  ASSIGN_OR_RETURN(StepVector vector,
-                   MetricQuery(source_, limits_, steps).Evaluate(*std::get<MetricExprPtr>(query)));
+  ASSIGN_OR_RETURN(
+      StepVector vector,
+      MetricQuery(source_, scan, limits_, steps).Evaluate(*std::get<MetricExprPtr>(query)));
   ASSIGN_OR_RETURN(std::vector<Series> series, Finish(std::move(vector), steps, limits_));
   return Matrix{std::move(series)};
 }

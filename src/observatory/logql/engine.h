@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -27,6 +28,9 @@ struct Limits {
   std::size_t series = 5000;   // of a result, and of each function in it before grouping
   std::size_t points_per_series = 11000;
   std::size_t points = 20'000'000;  // of all series of one function
+  // Of lines that one query reads, wanted or not.
+  std::size_t scanned_lines = 100'000'000;
+  std::size_t scanned_bytes = std::size_t{16} << 30;
 };
 
 struct Entry {
@@ -72,15 +76,16 @@ class Engine {
 
   // At one time: metric queries only, as in Loki. `limit` and `direction` are of log queries.
   base::Result<Result> Query(std::string_view text, std::int64_t time_ns, std::size_t limit,
-                             telemetry::Direction direction);
+                             telemetry::Direction direction, std::stop_token stop = {});
   // Log queries: entries in [start, end), at most `limit`. Metric queries: points at start,
   // start + step, ... up to end.
   //
   // kInvalidArgument: the query or its parameters are wrong, and where; also a metric query over
-  // lines that a parser could not read. kResourceExhausted: over a limit. Else the source's error.
+  // lines that a parser could not read. kResourceExhausted: over a limit. kCancelled: `stop` asked
+  // for it. Else the source's error.
   base::Result<Result> QueryRange(std::string_view text, std::int64_t start_ns, std::int64_t end_ns,
                                   std::int64_t step_ns, std::size_t limit,
-                                  telemetry::Direction direction);
+                                  telemetry::Direction direction, std::stop_token stop = {});
 
  private:
   telemetry::LogSource& source_;

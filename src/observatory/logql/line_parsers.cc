@@ -1,5 +1,6 @@
 #include "observatory/logql/line_parsers.h"
 
+#include <re2/re2.h>
 #include <nlohmann/json.hpp>
 
 #include <charconv>
@@ -203,6 +204,56 @@ std::string ReadLogfmt(std::string_view line, bool strict, const FoundLabel& fou
       }
     }
     found(LabelName(key), value);
+  }
+}
+
+void MatchRegexp(std::string_view line, const re2::RE2& regex, const FoundLabel& found) {
+  const int groups = regex.NumberOfCapturingGroups() + 1;
+  std::vector<re2::StringPiece> parts(static_cast<std::size_t>(groups));
+  const re2::StringPiece text(line.data(), line.size());
+  if (!regex.Match(text, 0, line.size(), re2::RE2::UNANCHORED, parts.data(), groups)) return;
+  for (const auto& [number, name] : regex.CapturingGroupNames()) {
+    const re2::StringPiece& part = parts[static_cast<std::size_t>(number)];
+    found(LabelName(name), std::string_view(part.data(), part.size()));
+  }
+}
+
+std::string ParsePattern(std::string_view text, std::vector<PatternPart>& parts) {
+  const auto is_name = [](std::string_view name) {
+    return !name.empty() && !(name[0] >= '0' && name[0] <= '9') && LabelName(name) == name;
+  };
+  bool named = false;
+  while (!text.empty()) {
+    const std::size_t close = text[0] == '<' ? text.find('>') : std::string_view::npos;
+    if (close != std::string_view::npos && is_name(text.substr(1, close - 1))) {
+      if (!parts.empty() && parts.back().capture)
+        return "two captures stand side by side, with no text between them";
+      std::string name(text.substr(1, close - 1));
+      if (name == "_") name.clear();
+      named |= !name.empty();
+      parts.push_back({.capture = true, .text = std::move(name)});
+      text.remove_prefix(close + 1);
+      continue;
+    }
+    if (parts.empty() || parts.back().capture) parts.emplace_back();
+    parts.back().text += text[0];
+    text.remove_prefix(1);
+  }
+  return named ? "" : "it has no named capture, like <method>";
+}
+
+void MatchPattern(std::string_view line, const std::vector<PatternPart>& parts,
+                  const FoundLabel& found) {
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (!parts[i].capture) {
+      if (!line.starts_with(parts[i].text)) return;  // only the first may be elsewhere
+      line.remove_prefix(parts[i].text.size());
+      continue;
+    }
+    const std::size_t end = i + 1 < parts.size() ? line.find(parts[i + 1].text) : line.size();
+    const std::string_view value = line.substr(0, end);
+    if (!parts[i].text.empty()) found(parts[i].text, value);
+    line.remove_prefix(value.size());
   }
 }
 

@@ -22,6 +22,16 @@ std::string PickJson(std::string_view line, const std::vector<LineParser::Wanted
 // Keys without a value have "". Not strict: what cannot be read is passed over.
 std::string ReadLogfmt(std::string_view line, bool strict, const FoundLabel& found);
 
+// The named groups of the first match; nothing when there is none.
+void MatchRegexp(std::string_view line, const re2::RE2& regex, const FoundLabel& found);
+
+// "" or why the text is no pattern: it needs a named capture, and a text between captures.
+std::string ParsePattern(std::string_view text, std::vector<PatternPart>& parts);
+// What stands where the captures are, from the line's begin; a text that is not found leaves the
+// rest of the line to the capture before it, as in Loki.
+void MatchPattern(std::string_view line, const std::vector<PatternPart>& parts,
+                  const FoundLabel& found);
+
 // Any text as the name of a label: other characters than letters, digits and _ become _.
 std::string LabelName(std::string_view text);
 

@@ -32,6 +32,7 @@ class ListSource final : public telemetry::LogSource {
   }
   const telemetry::LogQuery& last() const { return last_; }
   std::size_t visited() const { return visited_; }
+  void TellWhatIsRead() { tells_ = true; }
 
   base::Result<> Query(const telemetry::LogQuery& query,
                        const telemetry::LogVisitor& visit) override {
@@ -40,6 +41,7 @@ class ListSource final : public telemetry::LogSource {
     auto sorted = records_;
     std::ranges::sort(sorted, {}, [](const auto& entry) { return entry.second.time_ns; });
     if (query.direction == Direction::kBackward) std::ranges::reverse(sorted);
+    if (tells_ && query.reading && !query.reading(sorted.size(), 100 * sorted.size())) return {};
     for (const auto& [labels, record] : sorted) {
       if (record.time_ns < query.range.from || record.time_ns >= query.range.to) continue;
       if (!telemetry::Matches(query.matchers, labels)) continue;
@@ -65,6 +67,7 @@ class ListSource final : public telemetry::LogSource {
   std::vector<std::pair<Labels, LogRecord>> records_;
   telemetry::LogQuery last_;
   std::size_t visited_ = 0;
+  bool tells_ = false;
 };
 
 class LogqlTest : public ::testing::Test {
@@ -238,6 +241,70 @@ TEST_F(LogqlTest, LinesThatCannotBeReadFailMetricQueriesUnlessLeftOut) {
               ElementsAre("{} 1"));
 }
 
+TEST_F(LogqlTest, RegexpAndPatternFindLabels) {
+  ListSource source;
+  source.Add({{"app", "a"}}, 1, R"(10.0.0.1 - - "GET /cart HTTP/1.1" 200 17)");
+  source.Add({{"app", "a"}}, 2, "another line");
+  const auto labels = [&](const std::string& stages) {
+    const auto result = Engine(source).QueryRange("{app=\"a\"} " + stages, 0, 10 * kSecond, kSecond,
+                                                  10, Direction::kForward);
+    EXPECT_TRUE(result) << result.error().message();
+    std::vector<std::string> all;
+    if (result)
+      for (const Stream& stream : std::get<Streams>(*result))
+        all.push_back(stream.labels.ToString());
+    return all;
+  };
+  EXPECT_THAT(labels(R"(| regexp `"(?P<method>\w+) (?P<path>\S+)` | method="GET")"),
+              ElementsAre(R"({app="a", method="GET", path="/cart"})"));
+  EXPECT_THAT(labels(R"(| pattern `<ip> - - "<method> <path> <_>" <status> <_>` | status >= 200)"),
+              ElementsAre(R"({app="a", ip="10.0.0.1", method="GET", path="/cart", status="200"})"));
+  // What a line does not have ends it; the capture before takes the rest.
+  EXPECT_THAT(labels(R"(|= "another" | pattern `<first> <rest>: <more>`)"),
+              ElementsAre(R"({app="a", first="another", rest="line"})"));
+  EXPECT_THAT(labels(R"(|= "another" | pattern `begins <rest>`)"), ElementsAre(R"({app="a"})"));
+}
+
+TEST_F(LogqlTest, WhatAQueryReadsIsBounded) {
+  ListSource source;
+  for (int i = 0; i < 1000; ++i) source.Add({{"app", "a"}}, i, "a line like others");
+  Limits limits;
+  limits.scanned_lines = 500;
+  const auto ask = [&](const std::string& text, std::stop_token stop = {}) {
+    return Engine(source, limits)
+        .QueryRange(text, 0, 2000 * kSecond, 1000 * kSecond, 5000, Direction::kForward, stop);
+  };
+  const auto by_lines = ask("{app=\"a\"}");
+  ASSERT_FALSE(by_lines);
+  EXPECT_EQ(by_lines.error().kind(), base::ErrorKind::kResourceExhausted);
+  EXPECT_THAT(by_lines.error().message(), HasSubstr("500 lines"));
+  EXPECT_LE(source.visited(), 501u);
+  EXPECT_FALSE(ask("sum(count_over_time({app=\"a\"}[5m]))"));
+  limits.scanned_lines = 5000;
+  EXPECT_TRUE(ask("{app=\"a\"}"));
+  limits.scanned_bytes = 4096;
+  EXPECT_FALSE(ask("{app=\"a\"}"));
+  limits.scanned_bytes = 90'000;
+  EXPECT_TRUE(ask("{app=\"a\"} |= \"nothing like it\""));
+  // What the source reads and does not show counts as well.
+  source.TellWhatIsRead();
+  EXPECT_FALSE(ask("{app=\"a\"} |= \"nothing like it\""));
+}
+
+TEST_F(LogqlTest, AQueryEndsWhenItsClientHasGone) {
+  ListSource source;
+  for (int i = 0; i < 1000; ++i) source.Add({{"app", "a"}}, i, "a line like others");
+  std::stop_source gone;
+  gone.request_stop();
+  for (const char* text : {"{app=\"a\"}", "sum(count_over_time({app=\"a\"}[5m]))"}) {
+    const auto result = Engine(source).QueryRange(text, 0, 2000 * kSecond, 1000 * kSecond, 5000,
+                                                  Direction::kForward, gone.get_token());
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().kind(), base::ErrorKind::kCancelled);
+    EXPECT_EQ(source.visited(), 0u);
+  }
+}
+
 TEST_F(LogqlTest, BoundsAreSaid) {
   Limits limits;
   limits.series = 2;
@@ -278,8 +345,11 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{R"({a="b"} |> "x")", "the pattern filter |> is not supported"},
         Refused{R"({a="b"} |= ip("1.2.3.4"))", "ip(...) is not supported"},
         Refused{R"({a="b"} | addr=ip("1.2.3.4"))", "ip(...) is not supported"},
-        Refused{R"({a="b"} | regexp "x")", "the stage regexp is not supported"},
-        Refused{R"({a="b"} | pattern "x")", "the stage pattern is not supported"},
+        Refused{R"({a="b"} | regexp "x")", "no named group"},
+        Refused{R"({a="b"} | regexp "(?P<x>")", "not valid"},
+        Refused{R"({a="b"} | pattern "x <_>")", "no named capture"},
+        Refused{R"({a="b"} | pattern "<x><y>")", "side by side"},
+        Refused{R"({a="b"} | pattern)", "a text in quotes"},
         Refused{R"({a="b"} | line_format "x")", "the stage line_format is not supported"},
         Refused{R"({a="b"} | label_format a=b)", "the stage label_format is not supported"},
         Refused{R"({a="b"} | unpack)", "the stage unpack is not supported"},

@@ -156,7 +156,7 @@ base::Result<StepVector> MetricQuery::Range(const RangeAggregation& range,
     --sliding.records[end];
     return true;
   };
-  RETURN_IF_ERROR(source_.Query(query, visit));
+  RETURN_IF_ERROR(scan_.Query(source_, query, visit));
   if (error) return base::Fail(std::move(*error));
 
   const bool rate = range.op == RangeOp::kRate || range.op == RangeOp::kBytesRate;

@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "observatory/logql/ast.h"
 #include "observatory/logql/engine.h"
+#include "observatory/logql/scan.h"
 
 namespace enclave::observatory::logql {
 
@@ -36,8 +37,8 @@ struct StepVector {
 
 class MetricQuery {
  public:
-  MetricQuery(telemetry::LogSource& source, const Limits& limits, Steps steps)
-      : source_(source), limits_(limits), steps_(steps) {}
+  MetricQuery(telemetry::LogSource& source, Scan& scan, const Limits& limits, Steps steps)
+      : source_(source), scan_(scan), limits_(limits), steps_(steps) {}
 
   base::Result<StepVector> Evaluate(const MetricExpr& expr);
 
@@ -50,6 +51,7 @@ class MetricQuery {
   StepVector Number(const NumberExpr& number) const;
 
   telemetry::LogSource& source_;
+  Scan& scan_;
   const Limits& limits_;
   const Steps steps_;
 };

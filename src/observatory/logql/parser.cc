@@ -10,6 +10,7 @@
 #include "base/quote.h"
 #include "observatory/logql/lexer.h"
 #include "observatory/logql/line_parsers.h"
+#include "observatory/logql/parser_words.h"
 #include "observatory/logql/units.h"
 
 namespace enclave::observatory::logql {
@@ -17,64 +18,6 @@ namespace {
 
 constexpr int kMostNesting = 100;
 constexpr std::size_t kMostStages = 100;
-
-template <typename Value>
-struct Named {
-  std::string_view name;
-  Value value;
-};
-constexpr Named<RangeOp> kRangeOps[] = {{"count_over_time", RangeOp::kCountOverTime},
-                                        {"rate", RangeOp::kRate},
-                                        {"bytes_over_time", RangeOp::kBytesOverTime},
-                                        {"bytes_rate", RangeOp::kBytesRate}};
-constexpr Named<VectorOp> kVectorOps[] = {{"sum", VectorOp::kSum},        {"avg", VectorOp::kAvg},
-                                          {"min", VectorOp::kMin},        {"max", VectorOp::kMax},
-                                          {"count", VectorOp::kCount},    {"topk", VectorOp::kTopk},
-                                          {"bottomk", VectorOp::kBottomk}};
-constexpr Named<Comparison> kComparisons[] = {
-    {"==", Comparison::kEqual},          {"=", Comparison::kEqual},
-    {"!=", Comparison::kNotEqual},       {">", Comparison::kGreater},
-    {">=", Comparison::kGreaterOrEqual}, {"<", Comparison::kLess},
-    {"<=", Comparison::kLessOrEqual}};
-struct Binary {
-  std::string_view name;
-  BinaryOp op;
-  int precedence;
-};
-constexpr Binary kBinaryOps[] = {
-    {"==", BinaryOp::kEqual, 1},   {"!=", BinaryOp::kNotEqual, 1},
-    {">", BinaryOp::kGreater, 1},  {">=", BinaryOp::kGreaterOrEqual, 1},
-    {"<", BinaryOp::kLess, 1},     {"<=", BinaryOp::kLessOrEqual, 1},
-    {"+", BinaryOp::kAdd, 2},      {"-", BinaryOp::kSubtract, 2},
-    {"*", BinaryOp::kMultiply, 3}, {"/", BinaryOp::kDivide, 3},
-    {"%", BinaryOp::kModulo, 3},   {"^", BinaryOp::kPower, 4}};
-// Names of the language that mean something, and nothing here yet.
-constexpr std::string_view kOtherStages[] = {"regexp",       "pattern",    "unpack", "line_format",
-                                             "label_format", "decolorize", "drop",   "keep",
-                                             "unwrap",       "distinct"};
-constexpr std::string_view kOtherFunctions[] = {"sum_over_time",
-                                                "avg_over_time",
-                                                "min_over_time",
-                                                "max_over_time",
-                                                "first_over_time",
-                                                "last_over_time",
-                                                "stdvar_over_time",
-                                                "stddev_over_time",
-                                                "quantile_over_time",
-                                                "absent_over_time",
-                                                "rate_counter",
-                                                "stddev",
-                                                "stdvar",
-                                                "sort",
-                                                "sort_desc",
-                                                "approx_topk",
-                                                "label_replace",
-                                                "variants"};
-
-template <typename Table>
-auto FindNamed(const Table& table, std::string_view name) {
-  return std::ranges::find_if(table, [&](const auto& entry) { return entry.name == name; });
-}
 
 class Parser {
  public:
@@ -199,6 +142,10 @@ class Parser {
         ASSIGN_OR_RETURN(LineParser parser, ParserStage());
         return parser;
       }
+      if (token.text == "regexp" || token.text == "pattern") {
+        ASSIGN_OR_RETURN(LineParser parser, TextParserStage());
+        return parser;
+      }
       if (std::ranges::find(kOtherStages, token.text) != std::end(kOtherStages))
         return Refuse(token.at, fmt::format("the stage {} is not supported", token.text));
     }
@@ -217,16 +164,38 @@ class Parser {
         filter.texts.push_back(std::move(text));
         continue;
       }
-      re2::RE2::Options options;
-      options.set_log_errors(false);
-      options.set_max_mem(8 << 20);
-      auto regex = std::make_shared<re2::RE2>(text, options);
-      if (!regex->ok())
-        return Refuse(at, fmt::format("the regular expression {} is not valid: {}",
-                                      base::Quote(text), regex->error()));
+      ASSIGN_OR_RETURN(std::shared_ptr<const re2::RE2> regex, Regex(text, at));
       filter.regexes.push_back(std::move(regex));
     } while (AcceptName("or"));
     return filter;
+  }
+  base::Result<std::shared_ptr<const re2::RE2>> Regex(const std::string& text,
+                                                      std::size_t at) const {
+    re2::RE2::Options options;
+    options.set_log_errors(false);
+    options.set_max_mem(8 << 20);
+    auto regex = std::make_shared<const re2::RE2>(text, options);
+    if (!regex->ok())
+      return Refuse(at, fmt::format("the regular expression {} is not valid: {}", base::Quote(text),
+                                    regex->error()));
+    return regex;
+  }
+  // regexp "...(?P<name>...)" and pattern "...<name>...".
+  base::Result<LineParser> TextParserStage() {
+    LineParser parser;
+    const bool regexp = Now().text == "regexp";
+    parser.kind = regexp ? LineParser::Kind::kRegexp : LineParser::Kind::kPattern;
+    ++next_;
+    const std::size_t at = Now().at;
+    ASSIGN_OR_RETURN(const std::string text, String("a text in quotes"));
+    if (regexp) {
+      ASSIGN_OR_RETURN(parser.regex, Regex(text, at));
+      if (parser.regex->NamedCapturingGroups().empty())
+        return Refuse(at, "the regular expression has no named group, like (?P<method>\\w+)");
+    } else if (const std::string wrong = ParsePattern(text, parser.pattern); !wrong.empty()) {
+      return Refuse(at, fmt::format("{} is no pattern: {}", base::Quote(text), wrong));
+    }
+    return parser;
   }
   bool AcceptName(std::string_view name) {
     if (!Now().IsName(name)) return false;
@@ -266,7 +235,8 @@ class Parser {
       RETURN_IF_ERROR(Expect(")"));
       return filter;
     }
-    ASSIGN_OR_RETURN(std::string name, Name("a stage: json, logfmt, or a filter of a label"));
+    ASSIGN_OR_RETURN(std::string name,
+                     Name("a stage: json, logfmt, regexp, pattern, or a filter of a label"));
     const Token op = Now();
     LabelFilter filter;
     if (const auto kind = MatchOpOf(op);

@@ -156,6 +156,14 @@ void Pipeline::Parse(const LineParser& parser) {
     if (!wrong.empty()) Fail("JSONParserErr", std::move(wrong));
     return;
   }
+  if (parser.kind == LineParser::Kind::kRegexp) {
+    MatchRegexp(record_->line, *parser.regex, add);
+    return;
+  }
+  if (parser.kind == LineParser::Kind::kPattern) {
+    MatchPattern(record_->line, parser.pattern, add);
+    return;
+  }
   std::string wrong =
       ReadLogfmt(record_->line, parser.strict, [&](std::string_view name, std::string_view value) {
         if (parser.wanted.empty()) {

@@ -69,29 +69,6 @@ bool IsMetricName(std::string_view text) {
          std::ranges::all_of(text, [](char c) { return IsNameChar(c) || c == ':'; });
 }
 
-bool IsUtf8(std::string_view text) {
-  std::size_t i = 0;
-  while (i < text.size()) {
-    const auto byte = static_cast<unsigned char>(text[i]);
-    if (byte < 0x80) {
-      ++i;
-      continue;
-    }
-    const std::size_t length = byte >= 0xf0 ? 4 : byte >= 0xe0 ? 3 : 2;
-    if (byte < 0xc2 || byte > 0xf4 || i + length > text.size()) return false;
-    std::uint32_t code = byte & (0xffU >> (length + 1));
-    for (std::size_t k = 1; k < length; ++k) {
-      const auto next = static_cast<unsigned char>(text[i + k]);
-      if ((next & 0xc0) != 0x80) return false;
-      code = (code << 6) | (next & 0x3fU);
-    }
-    const bool overlong = (length == 3 && code < 0x800) || (length == 4 && code < 0x10000);
-    if (overlong || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return false;
-    i += length;
-  }
-  return true;
-}
-
 std::size_t FindClosingQuote(std::string_view text, std::size_t from, bool* escaped) {
   std::size_t i = from + 1;
   while (true) {

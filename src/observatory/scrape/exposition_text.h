@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/utf8.h"
+
 namespace enclave::observatory::scrape {
 
 // As both formats write numbers: decimal, NaN, +Inf, -Inf in any case.
@@ -15,7 +17,7 @@ std::optional<std::int64_t> ParseSeconds(std::string_view text);       // as mil
 
 bool IsMetricName(std::string_view text);  // [a-zA-Z_:][a-zA-Z0-9_:]*
 bool IsLabelName(std::string_view text);   // [a-zA-Z_][a-zA-Z0-9_]*
-bool IsUtf8(std::string_view text);
+using base::IsUtf8;
 
 // Where the quoted text that begins with text[from] == '"' has its closing quote; npos: nowhere.
 // `escaped` is set when there is a backslash in it.

@@ -128,6 +128,8 @@ base::Result<> LogMerge::OpenBlock(Source& source) {
   ASSIGN_OR_RETURN(const LogBlockReader block,
                    LogBlockReader::Open(std::string_view(value.data(), value.size())));
   ASSIGN_OR_RETURN(std::string lines, block.Lines());
+  opened_lines_ = source.block.records;
+  opened_bytes_ = lines.size();
   if (!want_.contains.empty() && FindLogText(lines, want_.contains[0], 0) == kNowhere) return {};
   ASSIGN_OR_RETURN(LogRows rows, block.Rows(std::move(lines)));
   source.part = std::make_shared<const LogRows>(std::move(rows));
@@ -158,7 +160,11 @@ base::Result<> LogMerge::OpenBlock(Source& source) {
 
 base::Result<> LogMerge::Open(Source& source) {
   source.open = true;
+  opened_lines_ = 0;
+  opened_bytes_ = 0;
   if (!source.part) return OpenBlock(source);
+  opened_lines_ = source.part->rows.size();
+  opened_bytes_ = source.part->text.size();
   FindHits(source, false);
   return {};
 }
@@ -193,6 +199,7 @@ base::Result<> LogMerge::Run(const telemetry::LogVisitor& visit) {
     Source& source = sources_[turn.source];
     if (!source.open) {
       RETURN_IF_ERROR(Open(source));
+      go_on = !want_.reading || want_.reading(opened_lines_, opened_bytes_);
     } else {
       Visit(source, visit, go_on);
       ++source.next;

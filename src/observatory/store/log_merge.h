@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +28,8 @@ struct LogWant {
   bool backward = false;
   std::vector<std::string> contains{};    // in each line
   std::optional<trace::TraceId> trace{};  // of each record
+  // As telemetry::LogQuery::reading; told of every block and head that is opened or skipped.
+  std::function<bool(std::size_t lines, std::size_t bytes)> reading{};
 };
 
 class LogMerge {
@@ -83,6 +86,8 @@ class LogMerge {
   std::vector<Source> sources_;
   std::vector<Turn> turns_;  // a heap
   std::size_t held_bytes_ = 0;
+  std::size_t opened_lines_ = 0;  // by the last Open
+  std::size_t opened_bytes_ = 0;
   // The record that visitors see, kept for its memory.
   telemetry::LogRecord record_;
   LogRowsPtr last_part_;  // whose metadata record_ has

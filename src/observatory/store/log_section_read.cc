@@ -17,7 +17,9 @@ base::Result<> Logs::Query(const telemetry::LogQuery& query, const telemetry::Lo
   std::shared_lock lock(mutex_);
   LogWant want{.range = Visible(query.range),
                .backward = query.direction == telemetry::Direction::kBackward,
-               .contains = query.contains};
+               .contains = query.contains,
+               .trace = {},
+               .reading = query.reading};
   if (want.range.from >= want.range.to) return {};
   const std::uint32_t first = WindowNumber(want.range.from);
   const std::uint32_t last = WindowNumber(want.range.to - 1);

@@ -19,22 +19,23 @@ std::unexpected<base::Error> NoSpan(std::string_view what) {
   return base::Fail(base::ErrorKind::kInternal, fmt::format("a kept span is corrupt: {}", what));
 }
 
+// As the attributes: what the vectors held before gives its memory to what is read.
 base::Result<> ReadSpanEvents(ByteReader& reader, telemetry::Span& span) {
   const std::uint64_t count = reader.Varint();
   if (count > reader.left()) return NoSpan("more events than bytes");
   for (std::uint64_t i = 0; i < count; ++i) {
-    telemetry::SpanEvent event;
+    if (i == span.events.size()) span.events.emplace_back();
+    telemetry::SpanEvent& event = span.events[i];
     event.time_ns = WrapAdd(span.start_ns, reader.Signed());
-    event.name = reader.Text();
-    auto attributes = ReadAttributes(reader);
-    if (!attributes) return NoSpan("the attributes of an event");
-    event.attributes = std::move(*attributes);
-    span.events.push_back(std::move(event));
+    event.name.assign(reader.Text());
+    if (!ReadAttributesInto(reader, event.attributes)) return NoSpan("the attributes of an event");
   }
+  span.events.resize(count);
   return {};
 }
 
 base::Result<> ReadSpanLinks(ByteReader& reader, telemetry::Span& span) {
+  span.links.clear();
   const std::uint64_t count = reader.Varint();
   if (count > reader.left()) return NoSpan("more links than bytes");
   for (std::uint64_t i = 0; i < count; ++i) {
@@ -70,17 +71,23 @@ void PutAttributes(std::string& to, const telemetry::Attributes& attributes) {
   }
 }
 
-std::optional<telemetry::Attributes> ReadAttributes(ByteReader& reader) {
+bool ReadAttributesInto(ByteReader& reader, telemetry::Attributes& attributes) {
   const std::uint64_t count = reader.Varint();
-  if (!reader.ok() || count > reader.left()) return std::nullopt;
-  telemetry::Attributes attributes;
+  if (!reader.ok() || count > reader.left()) return false;
   for (std::uint64_t i = 0; i < count; ++i) {
-    telemetry::Attribute attribute;
-    attribute.key = reader.Text();
+    if (i == attributes.size()) attributes.emplace_back();
+    telemetry::Attribute& attribute = attributes[i];
+    attribute.key.assign(reader.Text());
     switch (reader.Byte()) {
-      case kTextValue:
-        attribute.value = std::string(reader.Text());
+      case kTextValue: {
+        const std::string_view text = reader.Text();
+        if (auto* kept = std::get_if<std::string>(&attribute.value)) {
+          kept->assign(text);
+        } else {
+          attribute.value.emplace<std::string>(text);
+        }
         break;
+      }
       case kBoolValue:
         attribute.value = reader.Byte() != 0;
         break;
@@ -94,11 +101,17 @@ std::optional<telemetry::Attributes> ReadAttributes(ByteReader& reader) {
         attribute.value = telemetry::JsonText{std::string(reader.Text())};
         break;
       default:
-        return std::nullopt;
+        return false;
     }
-    if (!reader.ok()) return std::nullopt;
-    attributes.push_back(std::move(attribute));
+    if (!reader.ok()) return false;
   }
+  attributes.resize(count);
+  return true;
+}
+
+std::optional<telemetry::Attributes> ReadAttributes(ByteReader& reader) {
+  telemetry::Attributes attributes;
+  if (!ReadAttributesInto(reader, attributes)) return std::nullopt;
   return attributes;
 }
 
@@ -138,8 +151,9 @@ std::string EncodeSpan(const telemetry::Span& span, std::optional<std::uint64_t>
   return bytes;
 }
 
-base::Result<DecodedSpan> DecodeSpan(std::string_view bytes, trace::TraceId trace_id,
-                                     trace::SpanId span_id, std::int64_t start_ns) {
+base::Result<std::optional<std::uint64_t>> DecodeSpanInto(std::string_view bytes,
+                                                          telemetry::Span& span,
+                                                          telemetry::Attributes& own_resource) {
   ByteReader reader(bytes);
   if (reader.Byte() != kSpanVersion) return NoSpan("its version is not known");
   const std::uint8_t flags = reader.Byte();
@@ -148,30 +162,33 @@ base::Result<DecodedSpan> DecodeSpan(std::string_view bytes, trace::TraceId trac
   if (flags > kAllSpanFlags || kind > static_cast<std::uint8_t>(telemetry::SpanKind::kConsumer) ||
       status > static_cast<std::uint8_t>(telemetry::SpanStatus::kError))
     return NoSpan("its flags, kind or status");
-  DecodedSpan decoded{.span = {.trace_id = trace_id, .span_id = span_id}, .resource = {}};
-  telemetry::Span& span = decoded.span;
-  span.start_ns = start_ns;
   span.kind = static_cast<telemetry::SpanKind>(kind);
   span.status = static_cast<telemetry::SpanStatus>(status);
+  span.parent_id.reset();
   if ((flags & kHasParent) != 0) span.parent_id = SpanIdOf(reader.Fixed64());
-  span.end_ns = WrapAdd(start_ns, reader.Signed());
-  span.name = reader.Text();
-  span.status_message = reader.Text();
-  span.trace_state = reader.Text();
-  span.scope = reader.Text();
+  span.end_ns = WrapAdd(span.start_ns, reader.Signed());
+  span.name.assign(reader.Text());
+  span.status_message.assign(reader.Text());
+  span.trace_state.assign(reader.Text());
+  span.scope.assign(reader.Text());
+  std::optional<std::uint64_t> resource;
   if ((flags & kResourceElsewhere) != 0) {
-    decoded.resource = reader.Fixed64();
-  } else {
-    auto resource = ReadAttributes(reader);
-    if (!resource) return NoSpan("its resource");
-    span.resource = std::move(*resource);
+    resource = reader.Fixed64();
+  } else if (!ReadAttributesInto(reader, own_resource)) {
+    return NoSpan("its resource");
   }
-  auto attributes = ReadAttributes(reader);
-  if (!attributes) return NoSpan("its attributes");
-  span.attributes = std::move(*attributes);
+  if (!ReadAttributesInto(reader, span.attributes)) return NoSpan("its attributes");
   RETURN_IF_ERROR(ReadSpanEvents(reader, span));
   RETURN_IF_ERROR(ReadSpanLinks(reader, span));
   if (!reader.ok() || !reader.AtEnd()) return NoSpan("it does not end where it should");
+  return resource;
+}
+
+base::Result<DecodedSpan> DecodeSpan(std::string_view bytes, trace::TraceId trace_id,
+                                     trace::SpanId span_id, std::int64_t start_ns) {
+  DecodedSpan decoded{.span = {.trace_id = trace_id, .span_id = span_id, .start_ns = start_ns},
+                      .resource = {}};
+  ASSIGN_OR_RETURN(decoded.resource, DecodeSpanInto(bytes, decoded.span, decoded.span.resource));
   return decoded;
 }
 

@@ -19,6 +19,9 @@ namespace enclave::observatory::store {
 
 void PutAttributes(std::string& to, const telemetry::Attributes& attributes);
 std::optional<telemetry::Attributes> ReadAttributes(ByteReader& reader);
+// In the place of what `attributes` held, whose memory is used again. False: no attributes; what
+// they hold then is undefined.
+bool ReadAttributesInto(ByteReader& reader, telemetry::Attributes& attributes);
 
 // With `resource` the resource is kept elsewhere under this number, without it among the bytes.
 std::string EncodeSpan(const telemetry::Span& span, std::optional<std::uint64_t> resource);
@@ -29,5 +32,11 @@ struct DecodedSpan {
 };
 base::Result<DecodedSpan> DecodeSpan(std::string_view bytes, trace::TraceId trace_id,
                                      trace::SpanId span_id, std::int64_t start_ns);
+// The same in the place of the span before, whose memory is used again: for reading many. Ids and
+// start of `span` are set before; its resource stays as it is. A resource among the bytes goes to
+// `own_resource`; else the value is the number to be looked up.
+base::Result<std::optional<std::uint64_t>> DecodeSpanInto(std::string_view bytes,
+                                                          telemetry::Span& span,
+                                                          telemetry::Attributes& own_resource);
 
 }  // namespace enclave::observatory::store

@@ -28,7 +28,9 @@ inline constexpr std::size_t kMostOperations = 10'000;
 inline constexpr std::size_t kMostResources = 20'000;  // beyond, spans carry their own
 inline constexpr std::size_t kMostSpansOfTrace = 200'000;
 inline constexpr std::size_t kMostSpansScanned = 5'000'000;  // index entries, for one search
-inline constexpr std::size_t kMostSpansRead = 1'000'000;     // spans compared with tags, for one
+// A visit of fewer spans than these goes through the index.
+inline constexpr std::size_t kMostSpansByIndex = 4'000;
+inline constexpr std::size_t kMostSpansRead = 1'000'000;  // spans compared with tags, for one
 
 class Spans final : public TraceSection {
  public:
@@ -47,6 +49,9 @@ class Spans final : public TraceSection {
   std::map<std::int64_t, std::uint64_t> BytesByWindow() const override;
   void FillStats(Stats& stats) const override;
 
+  // In order of the keys: by window, within it by trace. Reads blocks ahead and past the cache; a
+  // range that is a sliver of its window is read through the index instead.
+  base::Result<> Visit(telemetry::TimeRangeNs range, const telemetry::SpanVisitor& visit) override;
   base::Result<std::vector<telemetry::Span>> Trace(trace::TraceId trace_id) override;
   base::Result<std::vector<telemetry::Span>> FindSpans(const telemetry::SpanQuery& query) override;
   base::Result<std::vector<std::string>> Services(telemetry::TimeRangeNs range) override;
@@ -84,6 +89,7 @@ class Spans final : public TraceSection {
     telemetry::SpanStatus status;
   };
   class Search;
+  class Reader;
 
   // Writing, on the store's turn.
   std::uint64_t OperationOf(std::uint32_t window, const std::string& service,

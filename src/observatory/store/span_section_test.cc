@@ -2,11 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <tuple>
 
 #include "base/random.h"
 #include "observatory/store/log_keys.h"
 #include "observatory/store/log_test_database.h"
 #include "observatory/store/span_codec.h"
+#include "observatory/store/span_section.h"
 
 namespace enclave::observatory::store {
 namespace {
@@ -168,6 +170,46 @@ TEST(SpanSectionTest, SearchesAnswerAsAListWould) {
   EXPECT_THAT(*spans->Services(kEver), ElementsAre("svc0", "svc1", "svc2"));
   EXPECT_THAT(*spans->Operations("svc1", kEver), ElementsAre("op0", "op1", "op2", "op3"));
   EXPECT_THAT(*spans->Operations("svc7", kEver), IsEmpty());
+}
+
+TEST(SpanSectionTest, AVisitShowsEverySpanOfItsRangeOnceAndEndsWhenTold) {
+  base::SeededRandom random(21);
+  SpansUnderTest spans(CreateTraceSection);
+  std::vector<Span> all;
+  telemetry::Batch batch;
+  // More than a visit takes through the index; resources that are shared, and some that are not.
+  for (std::size_t i = 0; i < kMostSpansByIndex + 1'000; ++i) {
+    Span span = RandomSpan(random);
+    if (!all.empty() && random.Below(2) == 0)
+      span.trace_id = all[random.Below(all.size())].trace_id;
+    batch.spans.push_back(span);
+    all.push_back(std::move(span));
+  }
+  spans.Write(std::move(batch), kSpanNowMs);
+  const auto in_order = [](const Span& a, const Span& b) {
+    return std::tuple(a.start_ns, a.span_id.value()) < std::tuple(b.start_ns, b.span_id.value());
+  };
+  std::ranges::sort(all, in_order);
+  for (const telemetry::TimeRangeNs range :
+       {kEver, telemetry::TimeRangeNs{kSpanNowNs - kWindowNs / 2, kSpanNowNs - kWindowNs / 4},
+        telemetry::TimeRangeNs{kSpanNowNs - kWindowNs + 1'000'000, kSpanNowNs + 1},
+        telemetry::TimeRangeNs{all[5].start_ns, all[9].start_ns}, telemetry::TimeRangeNs{-5, 5},
+        telemetry::TimeRangeNs{9, 4}}) {
+    std::vector<Span> expected;
+    for (const Span& span : all)
+      if (span.start_ns >= range.from && span.start_ns < range.to) expected.push_back(span);
+    std::vector<Span> visited;
+    const auto done = spans->Visit(range, [&](const Span& span) {
+      visited.push_back(span);
+      return true;
+    });
+    ASSERT_TRUE(done) << done.error().message();
+    std::ranges::sort(visited, in_order);
+    EXPECT_TRUE(visited == expected) << visited.size() << " " << expected.size();
+  }
+  std::size_t seen = 0;
+  EXPECT_TRUE(spans->Visit(kEver, [&](const Span&) { return ++seen < 3; }));
+  EXPECT_EQ(seen, 3u);
 }
 
 TEST(SpanSectionTest, ASpanSentAgainTakesThePlaceOfTheFirst) {

@@ -1,6 +1,6 @@
-#include "observatory/promql/utf8.h"
+#include "base/utf8.h"
 
-namespace enclave::observatory::promql {
+namespace enclave::base {
 
 std::size_t CharacterSize(std::string_view text) {
   const auto byte = [&](std::size_t i) {
@@ -26,7 +26,7 @@ std::size_t CharacterSize(std::string_view text) {
   return 0;
 }
 
-bool IsUtf8(std::string_view text) {
+bool IsUtf8Slow(std::string_view text) {
   while (!text.empty()) {
     const std::size_t size = CharacterSize(text);
     if (size == 0) return false;
@@ -35,4 +35,4 @@ bool IsUtf8(std::string_view text) {
   return true;
 }
 
-}  // namespace enclave::observatory::promql
+}  // namespace enclave::base

@@ -1,0 +1,209 @@
+#include "incident/freeze.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "telemetry/in_memory.h"
+
+namespace enclave::incident {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr std::int64_t kTestSecond = 1'000'000'000;
+constexpr std::int64_t kTestMillisecond = 1'000'000;
+constexpr std::int64_t kOnset = 300;  // seconds
+
+// A shop of two services: `front` serves and calls `back`. One request each second for ten minutes.
+class FreezeTest : public testing::Test {
+ protected:
+  struct Request {
+    std::int64_t second = 0;
+    std::int64_t gap_ms = 2;
+    bool calls = true;
+    std::vector<std::string> lines{};  // of back
+  };
+
+  void Serve(const Request& request) {
+    const std::int64_t start = request.second * kTestSecond;
+    const auto trace = trace::TraceId::Parse(fmt::format("{:032x}", request.second + 1));
+    const auto span = [&](int number, int parent, const char* service, const char* name,
+                          std::int64_t from_ms, std::int64_t to_ms) {
+      telemetry::Span made{.trace_id = *trace, .span_id = Id(request.second, number)};
+      if (parent != 0) made.parent_id = Id(request.second, parent);
+      made.name = name;
+      made.start_ns = start + from_ms * kTestMillisecond;
+      made.end_ns = start + to_ms * kTestMillisecond;
+      made.resource = {{"service.name", service}};
+      traces_.Add(std::move(made));
+    };
+    const std::int64_t end = 20 + request.gap_ms;
+    span(1, 0, "front", "GET /", 0, end + 10);
+    if (!request.calls) return;
+    span(2, 1, "front", "back/Get", 5, 5 + end);
+    span(3, 2, "back", "Get", 5 + request.gap_ms / 2, 25 + request.gap_ms / 2);
+    std::vector<telemetry::LogRecord> records;
+    for (const std::string& line : request.lines)
+      records.push_back({.time_ns = start + 10 * kTestMillisecond,
+                         .line = line,
+                         .trace_id = trace,
+                         .span_id = Id(request.second, 3)});
+    logs_.Add({{"service_name", "back"}}, std::move(records));
+  }
+
+  static trace::SpanId Id(std::int64_t second, int number) {
+    return *trace::SpanId::Parse(fmt::format("{:016x}", second * 8 + number));
+  }
+
+  Context Freeze(std::int64_t alert_second = kOnset, const Bounds& bounds = {}) {
+    auto context =
+        incident::Freeze({.metrics = &metrics_, .logs = &logs_, .traces = &traces_},
+                         {.alert = {.time_ns = alert_second * kTestSecond, .service = "front"},
+                          .available = {0, 600 * kTestSecond}},
+                         bounds);
+    EXPECT_TRUE(context) << context.error().ToString();
+    return *context;
+  }
+
+  telemetry::InMemoryMetrics metrics_;
+  telemetry::InMemoryLogs logs_;
+  telemetry::InMemoryTraces traces_;
+};
+
+TEST_F(FreezeTest, NothingMovedMeansNoEvidence) {
+  for (std::int64_t second = 0; second < 600; ++second)
+    Serve({.second = second, .lines = {"10:00:00.000 INFO  s.Back#12 found"}});
+  const Context context = Freeze();
+  EXPECT_THAT(context.flows, IsEmpty());
+  EXPECT_THAT(context.logs, IsEmpty());
+  EXPECT_THAT(context.topology, ElementsAre(Call{"front", "back"}));
+  ASSERT_EQ(context.services.size(), 2U);
+  EXPECT_EQ(context.services[0].name, "back");
+  EXPECT_EQ(context.services[0].requests_before + context.services[0].requests_during, 600U);
+}
+
+TEST_F(FreezeTest, FindsTheGapBetweenCallerAndCallee) {
+  for (std::int64_t second = 0; second < 600; ++second)
+    Serve({.second = second, .gap_ms = second < kOnset ? 2 : 500});
+  // The alert's time is off by a minute, either way.
+  for (const std::int64_t alert : {kOnset - 60, kOnset, kOnset + 60}) {
+    const Context context = Freeze(alert);
+    EXPECT_NEAR(static_cast<double>(context.during.from_ns) / 1e9, kOnset, 6);
+    ASSERT_FALSE(context.edges.empty());
+    EXPECT_EQ(context.edges[0].caller, "front");
+    EXPECT_EQ(context.edges[0].callee, "back");
+    EXPECT_NEAR(context.edges[0].gap_before.median, 2, 0.1);
+    EXPECT_NEAR(context.edges[0].gap_during.median, 500, 0.1);
+    EXPECT_GT(context.edges[0].score, 20);
+  }
+}
+
+TEST_F(FreezeTest, FindsAStatementThatVanishesAndOneThatIsNew) {
+  for (std::int64_t second = 0; second < 600; ++second)
+    Serve({.second = second,
+           .lines = {second < kOnset ? "10:00:00.000 INFO  s.Back#12 found"
+                                     : "10:00:00.000 ERROR s.Back#15 no such thing"}});
+  const Context context = Freeze();
+  ASSERT_EQ(context.logs.size(), 2U);
+  const auto at = [&](LogChange change) {
+    const auto found = std::ranges::find(context.logs, change, &LogShift::change);
+    EXPECT_NE(found, context.logs.end());
+    return found == context.logs.end() ? LogShift{} : *found;
+  };
+  EXPECT_EQ(at(LogChange::kVanished).location, "s.Back#12");
+  EXPECT_EQ(at(LogChange::kVanished).operation, "Get");
+  EXPECT_EQ(at(LogChange::kNew).location, "s.Back#15");
+  EXPECT_EQ(at(LogChange::kNew).level, "ERROR");
+  EXPECT_EQ(at(LogChange::kNew).count_before, 0U);
+}
+
+TEST_F(FreezeTest, MoreTrafficIsNoChange) {
+  for (std::int64_t half = 0; half < 1200; ++half)
+    if (half >= 600 || half % 2 == 0)
+      Serve({.second = half, .lines = {"10:00:00.000 INFO  s.Back#12 found"}});
+  auto context = incident::Freeze(
+      {.logs = &logs_, .traces = &traces_},
+      {.alert = {.time_ns = 600 * kTestSecond}, .available = {0, 1200 * kTestSecond}});
+  ASSERT_TRUE(context);
+  EXPECT_THAT(context->logs, IsEmpty());
+  EXPECT_THAT(context->flows, IsEmpty());
+}
+
+TEST_F(FreezeTest, FindsTheCallThatIsNoLongerMade) {
+  for (std::int64_t second = 0; second < 600; ++second)
+    Serve({.second = second, .calls = second < kOnset});
+  const Context context = Freeze();
+  ASSERT_FALSE(context.flows.empty());
+  const auto lost = std::ranges::find_if(context.flows, [](const FlowShift& shift) {
+    return !shift.ends_after && shift.callee == "back";
+  });
+  ASSERT_NE(lost, context.flows.end());
+  EXPECT_EQ(lost->service, "front");
+  EXPECT_DOUBLE_EQ(lost->share_before, 1);
+  EXPECT_DOUBLE_EQ(lost->share_during, 0);
+}
+
+TEST_F(FreezeTest, KnowsAComplaintThatIsNothingNewAndWhomItNames) {
+  for (std::int64_t second = 0; second < 600; ++second) {
+    Serve({.second = second, .lines = {second >= kOnset ? "ERROR cannot reach front" : "INFO ok"}});
+    // Another service said the same all along.
+    logs_.Add({{"service_name", "other"}},
+              {{.time_ns = second * kTestSecond, .line = "ERROR cannot reach back"}});
+  }
+  const Context context = Freeze();
+  const auto complaint = std::ranges::find_if(
+      context.logs, [](const LogShift& shift) { return shift.level == "ERROR"; });
+  ASSERT_NE(complaint, context.logs.end());
+  EXPECT_TRUE(complaint->usual);
+  EXPECT_THAT(complaint->names, ElementsAre("front"));
+}
+
+TEST_F(FreezeTest, FindsASeriesThatMoved) {
+  std::vector<telemetry::Sample> cpu;
+  std::vector<telemetry::Sample> quiet;
+  for (std::int64_t second = 0; second < 600; second += 15) {
+    cpu.push_back({second * 1000, second < kOnset ? 0.1 : 0.95});
+    quiet.push_back({second * 1000, second % 30 == 0 ? 0.1 : 0.11});
+  }
+  metrics_.Add({{"__name__", "k8s_pod_cpu_limit_utilization_ratio"}, {"service_name", "back"}},
+               cpu);
+  metrics_.Add({{"__name__", "k8s_pod_cpu_limit_utilization_ratio"}, {"service_name", "front"}},
+               quiet);
+  const Context context = Freeze();
+  ASSERT_EQ(context.series.size(), 1U);
+  EXPECT_EQ(context.series[0].service, "back");
+  EXPECT_EQ(context.series[0].signal, Signal::kCpu);
+  EXPECT_GE(context.series[0].onset_ns, kOnset * kTestSecond);
+}
+
+TEST_F(FreezeTest, StaysWithinItsBoundsAndCountsTheRest) {
+  for (std::int64_t second = 0; second < 600; ++second) {
+    std::vector<std::string> lines;
+    if (second >= kOnset)
+      for (int i = 0; i < 20; ++i)
+        lines.push_back(fmt::format("10:00:00.000 ERROR s.Back#{} no", 100 + i));
+    Serve({.second = second, .lines = lines});
+  }
+  const Context context = Freeze(kOnset, {.items = 5});
+  EXPECT_EQ(context.logs.size(), 10U);
+  EXPECT_EQ(context.left_out.at("logs"), 10U);
+}
+
+TEST_F(FreezeTest, SaysWhatIsMissing) {
+  const Context context = Freeze();
+  EXPECT_THAT(context.missing, testing::Contains("traces: no span in the window"));
+  EXPECT_THAT(context.missing, testing::Contains("logs: no line in the window"));
+}
+
+TEST_F(FreezeTest, RefusesAWindowThatEndsBeforeItBegins) {
+  const auto context = incident::Freeze({}, {.available = {10, 10}});
+  ASSERT_FALSE(context);
+  EXPECT_EQ(context.error().kind(), base::ErrorKind::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace enclave::incident

@@ -1,0 +1,303 @@
+#include "incident/metric_evidence.h"
+
+#include <algorithm>
+#include <cctype>
+#include <cmath>
+#include <map>
+#include <optional>
+#include <tuple>
+
+#include "incident/rate_change.h"
+#include "incident/signal.h"
+#include "incident/summary.h"
+
+namespace enclave::incident {
+namespace {
+
+constexpr std::int64_t kMs = 1'000'000;
+constexpr std::int64_t kHistoryNs = 3'600'000'000'000;
+// Samples just before the onset may already show it: scrapes average over their interval.
+constexpr std::int64_t kUnsureNs = 15'000'000'000;
+constexpr std::size_t kLeastBefore = 2;
+
+// By how much a quantity has to move before it means anything, in its own unit.
+double FloorOf(const SignalFacts& facts, const Summary& before, double during) {
+  // Relative to what the series is like, so that its scale does not matter; a series that was
+  // always 0 says at most 20 floors.
+  double floor = std::max(
+      {0.1 * std::abs(before.median), 0.05 * std::abs(before.high), 0.05 * std::abs(during)});
+  if (facts.is_ratio) floor = std::max(floor, facts.signal == Signal::kErrors ? 0.005 : 0.03);
+  if (facts.is_seconds) floor = std::max(floor, 0.002);
+  return floor;
+}
+
+// Differences per second; a counter that fell was reset.
+void ToRate(std::vector<telemetry::Sample>& samples) {
+  std::size_t kept = 0;
+  for (std::size_t i = 1; i < samples.size(); ++i) {
+    const double seconds =
+        static_cast<double>(samples[i].time_ms - samples[i - 1].time_ms) / 1000.0;
+    if (seconds <= 0) continue;
+    const double rise = samples[i].value - samples[i - 1].value;
+    samples[kept].value = (rise >= 0 ? rise : samples[i].value) / seconds;
+    samples[kept].time_ms = samples[i].time_ms;
+    // Kept apart from what is still to be read: kept < i always.
+    ++kept;
+  }
+  samples.resize(kept);
+}
+
+bool IsIn(const std::vector<Window>& windows, std::int64_t time_ns) {
+  return std::ranges::any_of(windows, [&](const Window& window) {
+    return time_ns >= window.from_ns && time_ns < window.to_ns;
+  });
+}
+
+// The level of the samples during: the most extreme of few, the farther quartile of many.
+double LevelOf(std::vector<double> values, double median) {
+  std::ranges::sort(values);
+  const std::size_t skip = values.size() < 4 ? 0 : values.size() / 4;
+  const double low = values[skip];
+  const double high = values[values.size() - 1 - skip];
+  return std::abs(high - median) >= std::abs(low - median) ? high : low;
+}
+
+std::vector<Point> Thin(const std::vector<telemetry::Sample>& samples, std::size_t most) {
+  std::vector<Point> points;
+  const std::size_t step = samples.size() / most + 1;
+  // Counted from the end, so that the last sample is always there.
+  for (std::size_t i = (samples.size() - 1) % step; i < samples.size(); i += step)
+    points.push_back({samples[i].time_ms * kMs, samples[i].value});
+  return points;
+}
+
+void NameCall(const telemetry::Labels& labels, SeriesShift& shift) {
+  static constexpr std::pair<const char*, const char*> kEnds[] = {
+      {"source", "destination"},
+      {"source_workload", "destination_workload"},
+      {"client", "server"},
+      {"caller", "callee"}};
+  for (const auto& [from, to] : kEnds)
+    if (labels.Has(from) && labels.Has(to)) {
+      shift.caller = labels.Get(from);
+      shift.service = labels.Get(to);
+      return;
+    }
+}
+
+// Chooses, of the series of a service, those that tell best how it served.
+class GoldenGatherer {
+ public:
+  void Take(const telemetry::Labels& labels, const SignalFacts& facts, const SeriesShift& shift,
+            const std::vector<telemetry::Sample>& samples, const Window& window) {
+    if (facts.is_client_side) return;
+    Chosen& chosen = services_[shift.service];
+    chosen.signals.service = shift.service;
+    switch (facts.signal) {
+      case Signal::kTraffic: {
+        for (const telemetry::Sample& sample : samples)
+          if (IsInside(window, sample)) chosen.traffic[sample.time_ms] += sample.value;
+        break;
+      }
+      case Signal::kLatency: {
+        const int rank = RankOf(labels);
+        if (rank >= chosen.latency_rank) break;
+        chosen.latency_rank = rank;
+        const double to_ms = shift.metric.find("milliseconds") != std::string::npos ? 1 : 1000;
+        chosen.signals.latency_ms = Points(samples, window, to_ms, 0);
+        chosen.signals.latency_before_ms = shift.before.median * to_ms;
+        chosen.signals.latency_spread_ms = shift.before.spread * to_ms;
+        break;
+      }
+      case Signal::kErrors: {
+        if (!facts.is_ratio || !chosen.signals.error_share.empty()) break;
+        const double scale = facts.good_is_high ? -1 : 1;
+        const double offset = facts.good_is_high ? 1 : 0;
+        chosen.signals.error_share = Points(samples, window, scale, offset);
+        chosen.signals.error_before = shift.before.median * scale + offset;
+        chosen.signals.error_spread = shift.before.spread;
+        break;
+      }
+      default:
+        break;
+    }
+  }
+
+  std::vector<GoldenSignals> Finish(const Bounds& bounds) {
+    std::vector<GoldenSignals> all;
+    for (auto& [service, chosen] : services_) {
+      for (const auto& [time_ms, value] : chosen.traffic)
+        chosen.signals.traffic.push_back({time_ms * kMs, value});
+      for (auto* points :
+           {&chosen.signals.traffic, &chosen.signals.latency_ms, &chosen.signals.error_share})
+        if (points->size() > bounds.points)  // the latest
+          points->erase(points->begin(),
+                        points->end() - static_cast<std::ptrdiff_t>(bounds.points));
+      if (chosen.signals.latency_ms.empty() && chosen.signals.error_share.empty()) continue;
+      all.push_back(std::move(chosen.signals));
+      if (all.size() == bounds.services) break;
+    }
+    return all;
+  }
+
+ private:
+  static constexpr int kWorst = 10;
+  struct Chosen {
+    GoldenSignals signals{};
+    std::map<std::int64_t, double> traffic{};  // by time, of all its series
+    int latency_rank = kWorst;
+  };
+
+  static bool IsInside(const Window& window, const telemetry::Sample& sample) {
+    return sample.time_ms * kMs >= window.from_ns && sample.time_ms * kMs < window.to_ns;
+  }
+
+  // Averages add up along calls as quantiles do not.
+  static int RankOf(const telemetry::Labels& labels) {
+    int rank = 3;
+    for (const telemetry::Label& label : labels) {
+      std::string value = label.value;
+      std::ranges::transform(value, value.begin(),
+                             [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+      if (value == "avg" || value == "average" || value == "mean") return 0;
+      if (value == "p50" || value == "0.5" || value == "median") rank = std::min(rank, 1);
+      if (value == "p90" || value == "0.9") rank = std::min(rank, 2);
+    }
+    return rank;
+  }
+
+  static std::vector<Point> Points(const std::vector<telemetry::Sample>& samples,
+                                   const Window& window, double scale, double offset) {
+    std::vector<Point> points;
+    for (const telemetry::Sample& sample : samples)
+      if (IsInside(window, sample))
+        points.push_back({sample.time_ms * kMs, sample.value * scale + offset});
+    return points;
+  }
+
+  std::map<std::string, Chosen> services_;
+};
+
+class SeriesReader {
+ public:
+  SeriesReader(const Question& question, std::int64_t onset_ns, const Bounds& bounds)
+      : question_(question), onset_ns_(onset_ns), bounds_(bounds) {}
+
+  // Nothing when the series did not move, or says too little.
+  std::optional<SeriesShift> Read(const telemetry::Labels& labels,
+                                  std::vector<telemetry::Sample>& samples) {
+    const std::string_view metric = labels.Get(telemetry::kMetricName);
+    const SignalFacts facts = SignalOf(metric);
+    if (facts.signal == Signal::kOther || facts.of_node) return std::nullopt;
+    std::erase_if(samples,
+                  [](const telemetry::Sample& sample) { return !std::isfinite(sample.value); });
+    if (facts.is_counter) ToRate(samples);
+    if (samples.empty()) return std::nullopt;
+    SeriesShift shift{
+        .service = ServiceOf(labels), .signal = facts.signal, .metric = std::string(metric)};
+    NameCall(labels, shift);
+    if (shift.service.empty()) return std::nullopt;
+    Part(samples);
+    if (before_.empty()) return std::nullopt;
+    std::vector<double> values = before_;
+    shift.before = Summarize(values);
+    values = normal_;
+    shift.before.spread = std::max(shift.before.spread, Summarize(values).spread);
+    if (shift.caller.empty()) golden_.Take(labels, facts, shift, samples, question_.available);
+    if (during_.empty() || before_.size() < kLeastBefore) return std::nullopt;
+    const double level = LevelOf(during_, shift.before.median);
+    values = during_;
+    shift.during = Summarize(values);
+    const double scale = std::max(shift.before.spread, FloorOf(facts, shift.before, level));
+    if (scale == 0) return std::nullopt;
+    shift.score = (level - shift.before.median) / scale;
+    if (std::abs(shift.score) < kLeastScore) return std::nullopt;
+    shift.onset_ns = onset_ns_;
+    for (const telemetry::Sample& sample : samples)
+      if (sample.time_ms * kMs >= onset_ns_ &&
+          std::abs(sample.value - shift.before.median) > kLeastScore * scale) {
+        shift.onset_ns = sample.time_ms * kMs;
+        break;
+      }
+    for (const char* name : {"k8s_pod_name", "pod", "instance"})
+      if (shift.instance.empty()) shift.instance = labels.Get(name);
+    shift.series = labels.ToString();
+    shift.points = Thin(samples, bounds_.points);
+    return shift;
+  }
+
+  std::vector<GoldenSignals> Golden() { return golden_.Finish(bounds_); }
+
+ private:
+  // Parts the samples into before, during and normal. The level is that of the time just before,
+  // as levels drift from day to day; without that, the normal one.
+  void Part(const std::vector<telemetry::Sample>& samples) {
+    before_.clear();
+    normal_.clear();
+    during_.clear();
+    for (const telemetry::Sample& sample : samples) {
+      const std::int64_t time_ns = sample.time_ms * kMs;
+      if (time_ns >= onset_ns_ && time_ns < question_.available.to_ns)
+        during_.push_back(sample.value);
+      else if (IsIn(question_.normal, time_ns))
+        normal_.push_back(sample.value);
+      else if (time_ns < onset_ns_ - kUnsureNs)
+        before_.push_back(sample.value);
+    }
+    if (before_.size() < 2)
+      before_.insert(before_.end(), normal_.begin(), normal_.end());
+    else if (before_.size() < 4 && !normal_.empty())
+      before_.push_back(Quantile(normal_, 0.5));  // one of few may be too late already
+  }
+
+  const Question& question_;
+  std::int64_t onset_ns_;
+  const Bounds& bounds_;
+  GoldenGatherer golden_;
+  std::vector<double> before_;
+  std::vector<double> normal_;
+  std::vector<double> during_;
+};
+
+}  // namespace
+
+base::Result<> FillSeries(telemetry::MetricSource& metrics, const Question& question,
+                          std::int64_t onset_ns, const Bounds& bounds, Interner& services,
+                          Context& context) {
+  std::int64_t from_ns = question.available.from_ns - kHistoryNs;
+  std::int64_t to_ns = question.available.to_ns;
+  for (const Window& window : question.normal) {
+    from_ns = std::min(from_ns, window.from_ns);
+    to_ns = std::max(to_ns, window.to_ns);
+  }
+  ASSIGN_OR_RETURN(const auto any,
+                   telemetry::Matcher::Create(telemetry::MatchOp::kNotEqual, "__name__", ""));
+  ASSIGN_OR_RETURN(const auto set, metrics.Select({any}, {from_ns / kMs, to_ns / kMs}));
+  SeriesReader reader(question, onset_ns, bounds);
+  std::vector<telemetry::Sample> samples;
+  for (std::size_t i = 0; i < set->size(); ++i) {
+    RETURN_IF_ERROR(set->Read(i, samples));
+    // Known to be there, whether it moved or not.
+    const std::string service = ServiceOf(set->labels(i));
+    if (!service.empty() && !set->labels(i).Has("destination")) services.Intern(service);
+    if (auto shift = reader.Read(set->labels(i), samples)) {
+      if (!shift->caller.empty()) {
+        services.Intern(shift->caller);
+        services.Intern(shift->service);
+      }
+      context.series.push_back(*std::move(shift));
+    }
+  }
+  context.golden = reader.Golden();
+  std::ranges::sort(context.series, [](const SeriesShift& a, const SeriesShift& b) {
+    return std::tuple(-std::abs(a.score), std::string_view(a.series)) <
+           std::tuple(-std::abs(b.score), std::string_view(b.series));
+  });
+  const std::size_t most = bounds.items * 2;
+  const std::size_t over = context.series.size() > most ? context.series.size() - most : 0;
+  context.series.resize(context.series.size() - over);
+  context.left_out["series"] = over;
+  return {};
+}
+
+}  // namespace enclave::incident

@@ -1,0 +1,104 @@
+// The spans of a context as a table: linked to their parents, with what each took for itself. A
+// span that came twice counts once.
+//
+// Filled by Add, then Link once; read afterwards. One thread. Some 120 bytes a span.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "incident/intern.h"
+#include "incident/rate_change.h"
+#include "telemetry/span.h"
+
+namespace enclave::incident {
+
+struct Operation {
+  std::uint32_t service;
+  std::uint32_t name;
+};
+
+// What a failed span says of its failure.
+struct FailureNote {
+  std::string exception{};
+  std::string message{};
+  std::string location{};  // file:line (function)
+};
+
+class SpanTable {
+ public:
+  static constexpr std::uint32_t kNone = UINT32_MAX;
+
+  struct Row {
+    trace::TraceId trace_id;
+    std::uint64_t id = 0;
+    std::uint64_t parent_id = 0;
+    std::int64_t start_ns = 0;
+    std::int64_t end_ns = 0;
+    std::uint32_t operation = 0;
+    std::uint32_t service = 0;
+    std::uint32_t context = 0;  // the operation and those above it, up to the root
+    std::uint32_t bin = 0;
+    std::uint32_t peer = kNone;    // the service it called: its child's, or the one it names
+    std::uint32_t parent = kNone;  // row
+    std::uint32_t first_child = 0;
+    std::uint32_t children = 0;
+    std::uint32_t failure = kNone;  // index of its note
+    bool is_call = false;           // a client's span
+    bool detached = false;          // a consumer's, or begun after its parent ended
+    bool failed = false;
+    double DurationMs() const { return static_cast<double>(end_ns - start_ns) / 1e6; }
+  };
+
+  // Both outlive the table; services the logs and metrics name are numbered there too.
+  SpanTable(Interner& services, Interner& names) : services_(services), names_(names) {}
+
+  void Add(const telemetry::Span& span, std::uint32_t bin);
+  void Link();
+
+  const std::vector<Row>& rows() const { return rows_; }
+  const std::vector<Operation>& operations() const { return operations_; }
+  const std::string& OperationName(std::uint32_t operation) const {
+    return names_.Name(operations_[operation].name);
+  }
+  const std::vector<FailureNote>& failures() const { return failures_; }
+  // How many contexts there are: what one operation does differs with who asks for it.
+  std::uint32_t contexts() const { return contexts_; }
+  // Rows of the children, by start.
+  std::span<const std::uint32_t> ChildrenOf(const Row& row) const {
+    return std::span(children_).subspan(row.first_child, row.children);
+  }
+  // The duration less the time that children cover.
+  double SelfMs(std::uint32_t row) const { return self_ms_[row]; }
+  // The row of a span; kNone when it is not here.
+  std::uint32_t Find(trace::TraceId trace_id, trace::SpanId id) const;
+
+ private:
+  std::uint32_t OperationOf(std::uint32_t service, std::string_view name);
+  std::uint32_t FindRow(const trace::TraceId& trace_id, std::uint64_t id) const;
+  void DropRepeated();
+  void LinkParents();
+  void NumberContexts();
+  void ListChildren();
+  void FindPeers();
+  void MeasureSelf();
+
+  Interner& services_;
+  Interner& names_;
+  std::vector<Row> rows_;
+  std::vector<Operation> operations_;
+  std::unordered_map<std::uint64_t, std::uint32_t> operation_numbers_;  // service << 32 | name
+  std::vector<FailureNote> failures_;
+  std::vector<std::pair<std::uint32_t, std::string>> named_peers_;  // row, as its span names it
+  std::uint32_t contexts_ = 0;
+  std::vector<std::uint32_t> slots_;  // open addressing over span ids
+  std::vector<std::uint32_t> children_;
+  std::vector<double> self_ms_;
+};
+
+}  // namespace enclave::incident

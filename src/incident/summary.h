@@ -1,0 +1,15 @@
+// Robust figures of a set of values.
+#pragma once
+
+#include <vector>
+
+#include "incident/context.h"
+
+namespace enclave::incident {
+
+// Reorders the values. Of none: all 0.
+Summary Summarize(std::vector<double>& values);
+// The value that a share `q` of them stays beneath; 0 of none. Reorders the values.
+double Quantile(std::vector<double>& values, double q);
+
+}  // namespace enclave::incident

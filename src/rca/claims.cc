@@ -1,0 +1,108 @@
+#include "rca/claims.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "rca/claimant.h"
+
+namespace enclave::rca {
+namespace {
+
+struct Reason {
+  const char* reason;
+  CauseKind kind;
+  double weight;
+};
+// As Kubernetes names them.
+constexpr Reason kReasons[] = {
+    {"OOMKilled", CauseKind::kMemory, 9},
+    {"OOMKilling", CauseKind::kMemory, 9},
+    {"CrashLoopBackOff", CauseKind::kCrash, 8},
+    {"BackOff", CauseKind::kCrash, 6},
+    {"Error", CauseKind::kCrash, 5},
+    {"ErrImagePull", CauseKind::kBadRelease, 9},
+    {"ImagePullBackOff", CauseKind::kBadRelease, 9},
+    {"ErrImageNeverPull", CauseKind::kBadRelease, 9},
+    {"InvalidImageName", CauseKind::kBadRelease, 9},
+    {"CreateContainerConfigError", CauseKind::kConfiguration, 9},
+    {"FailedMount", CauseKind::kConfiguration, 7},
+    {"Evicted", CauseKind::kDisk, 6},
+    {"Unhealthy", CauseKind::kDependencyDown, 4},
+    {"NoEndpoints", CauseKind::kDependencyDown, 8},
+    {"ScaledToZero", CauseKind::kDependencyDown, 9},
+    {"Killing", CauseKind::kCrash, 2},
+};
+
+}  // namespace
+
+void Claimant::Traces() {
+  for (const incident::FailingTrace& trace : context_.traces) {
+    if (trace.like_it <= trace.before) continue;
+    const double weight =
+        Bounded(2.5 * std::log2(1.0 + static_cast<double>(trace.like_it - trace.before)), 10) *
+        (trace.before == 0 ? 1.0 : 0.5);
+    const std::string what = trace.exception.empty() ? trace.message : trace.exception;
+    Say(trace.service,
+        {.kind = trace.unanswered ? CauseKind::kDependencyDown : CauseKind::kCodeError,
+         .family = Family::kTraces,
+         .weight = trace.location.empty() ? weight * 0.8 : weight,
+         .callee_would = true,
+         .id = trace.id,
+         .component = trace.location.empty() ? trace.operation : trace.location,
+         .component_rank = trace.location.empty() ? 1.5 : 4,
+         .sentence = fmt::format("{} of {} fails with {} in {} requests{}{}", trace.operation,
+                                 trace.service, what.empty() ? "an error" : what, trace.like_it,
+                                 trace.location.empty() ? "" : " at ", trace.location),
+         .onset_ns = trace.onset_ns});
+  }
+}
+
+void Claimant::Facts() {
+  for (const incident::KubernetesFact& fact : context_.facts)
+    for (const Reason& reason : kReasons)
+      if (fact.reason == reason.reason) {
+        Say(fact.service, {.kind = reason.kind,
+                           .family = Family::kFacts,
+                           .weight = reason.weight,
+                           .id = fact.id,
+                           .component = fact.object,
+                           .component_rank = 2,
+                           .sentence = fmt::format("{} {}: {} ({})", fact.kind, fact.object,
+                                                   fact.message, fact.reason),
+                           .onset_ns = fact.time_ns});
+        break;
+      }
+}
+
+void Claimant::Changes() {
+  static const std::map<incident::ChangeKind, CauseKind> kKinds = {
+      {incident::ChangeKind::kRollout, CauseKind::kBadRelease},
+      {incident::ChangeKind::kConfiguration, CauseKind::kConfiguration},
+      {incident::ChangeKind::kScale, CauseKind::kDependencyDown},
+      {incident::ChangeKind::kNetwork, CauseKind::kConfiguration},
+      {incident::ChangeKind::kDeletion, CauseKind::kDependencyDown}};
+  for (const incident::Change& change : context_.changes) {
+    const auto kind = kKinds.find(change.kind);
+    if (kind == kKinds.end()) continue;
+    // A change just before the trouble began is suspect, one long before it is not.
+    const double ahead_s = static_cast<double>(context_.during.from_ns - change.time_ns) / 1e9;
+    const double near = ahead_s < -60 ? 0 : 1 - Ramp(ahead_s, 60, 1800);
+    Say(change.service,
+        {.kind = kind->second,
+         .family = Family::kChanges,
+         .weight = 4 * near,
+         .id = change.id,
+         .component = change.object,
+         .component_rank = 1,
+         .sentence = fmt::format("{} changed from {} to {}", change.object, change.from, change.to),
+         .onset_ns = change.time_ns});
+  }
+}
+
+std::vector<Claim> ClaimsOf(const incident::Context& context, const CallGraph& graph,
+                            const Options& options) {
+  return Claimant(context, graph, options).Take();
+}
+
+}  // namespace enclave::rca

@@ -1,0 +1,292 @@
+#include "rca/diagnose.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <ranges>
+#include <tuple>
+#include <utility>
+
+#include "rca/call_graph.h"
+#include "rca/claims.h"
+
+namespace enclave::rca {
+namespace {
+
+// How much of a caller's symptoms a callee's fault explains away, at most.
+constexpr double kExplained = 0.9;
+// And of a callee's by its caller's.
+constexpr double kExplainedByCaller = 0.9;
+// So many calls for each request are none.
+constexpr double kFewCalls = 0.01;
+// A service that the alert's service does not reach hardly causes it.
+constexpr double kUnreachable = 0.4;
+constexpr double kApart = 0.4;
+// Evidence for a callee that is plain by itself explains its callers, however loud they are.
+constexpr double kSurelyBelow = 4;
+// Nats of score to nats of probability; fitted so that confidence is calibrated.
+constexpr double kTemperature = 0.9;
+constexpr std::size_t kMostCited = 12;
+
+struct Standing {
+  double firm = 0;       // what only a fault of its own explains
+  double symptom = 0;    // what a fault of a callee would show as well
+  double mirrored = 0;   // what a fault of a caller would
+  double by_caller = 0;  // the share of that which a caller explains
+  double score = 0;
+  std::map<CauseKind, double> kinds{};
+  std::vector<std::uint32_t> claims{};  // strongest first
+};
+
+// Items of one family about one service overlap in what they say: the strongest counts whole.
+std::vector<double> Discount(const std::vector<Claim>& claims,
+                             const std::vector<std::uint32_t>& own) {
+  std::map<std::pair<Family, CauseKind>, double> factor;
+  std::vector<double> weights;
+  for (const std::uint32_t number : own) {
+    const Claim& claim = claims[number];
+    // That code fails shows in lines, flows and traces alike.
+    const bool is_code =
+        claim.kind == CauseKind::kCodeError || claim.kind == CauseKind::kWrongResult;
+    const auto key = is_code ? std::pair(Family::kLogs, CauseKind::kCodeError)
+                             : std::pair(claim.family, claim.kind);
+    double& left = factor.try_emplace(key, 1.0).first->second;
+    weights.push_back(claim.weight * left);
+    left *= kRepeats;
+  }
+  return weights;
+}
+
+class Ranking {
+ public:
+  Ranking(const incident::Context& context, const Options& options)
+      : context_(context),
+        options_(options),
+        graph_(context),
+        claims_(ClaimsOf(context, graph_, options)),
+        standings_(graph_.size()) {
+    Gather();
+    ExplainAway();
+    AddPriors();
+  }
+
+  Diagnosis Conclude();
+
+ private:
+  void Gather();
+  void ExplainByCallers();
+  void ExplainAway();
+  void AddPriors();
+  std::vector<bool> Reached() const;
+  std::optional<std::uint32_t> Symptom() const;
+  Hypothesis Describe(std::uint32_t service, double confidence) const;
+
+  const incident::Context& context_;
+  const Options& options_;
+  CallGraph graph_;
+  std::vector<Claim> claims_;
+  std::vector<Standing> standings_;
+};
+
+void Ranking::Gather() {
+  for (std::uint32_t number = 0; number < claims_.size(); ++number)
+    standings_[claims_[number].service].claims.push_back(number);
+  for (Standing& standing : standings_) {
+    std::ranges::sort(standing.claims, {}, [&](std::uint32_t number) {
+      return std::pair(-claims_[number].weight, number);
+    });
+    const std::vector<double> weights = Discount(claims_, standing.claims);
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      const Claim& claim = claims_[standing.claims[i]];
+      (claim.callee_would ? standing.symptom : standing.firm) += weights[i];
+      if (claim.caller_would) standing.mirrored += weights[i];
+      standing.kinds[claim.kind] += weights[i];
+    }
+  }
+}
+
+// The services that the alert's service depends upon, itself included; all when it is not known.
+std::vector<bool> Ranking::Reached() const {
+  std::vector<bool> reached(graph_.size(), true);
+  const auto symptom = graph_.Find(context_.alert.service);
+  if (!symptom || graph_.Callees(*symptom).empty()) return reached;
+  reached.assign(graph_.size(), false);
+  std::vector<std::uint32_t> stack{*symptom};
+  reached[*symptom] = true;
+  while (!stack.empty()) {
+    const std::uint32_t service = stack.back();
+    stack.pop_back();
+    for (const std::uint32_t callee : graph_.Callees(service))
+      if (!reached[callee]) {
+        reached[callee] = true;
+        stack.push_back(callee);
+      }
+  }
+  return reached;
+}
+
+// A caller that changed its way of calling changes what its callees do.
+void Ranking::ExplainByCallers() {
+  for (const incident::EdgeShift& edge : context_.edges) {
+    const auto caller = graph_.Find(edge.caller);
+    const auto callee = graph_.Find(edge.callee);
+    if (!caller || !callee) continue;
+    Standing& standing = standings_[*callee];
+    if (standing.mirrored == 0) continue;
+    const double change = std::abs(std::log2((edge.calls_per_request_during + kFewCalls) /
+                                             (edge.calls_per_request_before + kFewCalls)));
+    const double above = standings_[*caller].firm + standings_[*caller].symptom;
+    const double share =
+        std::clamp(change - 1, 0.0, 1.0) * std::min(1.0, above / standing.mirrored);
+    standing.by_caller = std::max(standing.by_caller, kExplainedByCaller * share);
+  }
+  for (Standing& standing : standings_)
+    standing.symptom = std::max(standing.symptom - standing.mirrored * standing.by_caller, 0.0);
+}
+
+void Ranking::ExplainAway() {
+  ExplainByCallers();
+  const std::vector<bool> reached = Reached();
+  // Callees first: what remains of a callee tells how much of its callers' symptoms it explains.
+  std::vector<double> deepest(graph_.size(), 0);  // strongest standing below
+  for (const std::uint32_t service : graph_.CalleesFirst()) {
+    Standing& standing = standings_[service];
+    double below = 0;
+    for (const std::uint32_t callee : graph_.Callees(service))
+      below = std::max({below, standings_[callee].score, 0.9 * deepest[callee]});
+    deepest[service] = below;
+    const double share =
+        standing.symptom == 0
+            ? 0
+            : std::max(std::min(1.0, below / standing.symptom),
+                       std::clamp((below - kSurelyBelow) / kSurelyBelow, 0.0, 1.0));
+    // Of a service that no call leads to or from, nobody can say what would explain it.
+    const bool is_apart = !context_.topology.empty() && graph_.Callees(service).empty() &&
+                          graph_.Callers(service).empty();
+    standing.score =
+        standing.firm + standing.symptom * (1 - kExplained * share) * (is_apart ? kApart : 1.0);
+    if (!reached[service]) standing.score *= kUnreachable;
+  }
+}
+
+void Ranking::AddPriors() {
+  // However many memories agree, together they add no more than the bound.
+  struct Sum {
+    double odds = 0;
+    std::map<std::string_view, double> of_kind{};
+  };
+  std::map<std::uint32_t, Sum> sums;
+  for (const Prior& prior : options_.priors) {
+    const auto service = graph_.Find(prior.service);
+    // Memory speaks of what there is evidence for; it invents no suspects.
+    if (!service || standings_[*service].claims.empty()) continue;
+    Sum& sum = sums[*service];
+    sum.odds += prior.log_odds;
+    if (!prior.kind.empty()) sum.of_kind[prior.kind] += prior.log_odds;
+  }
+  const auto bounded = [](double odds) { return std::clamp(odds, -kPriorBound, kPriorBound); };
+  for (const auto& [service, sum] : sums) {
+    standings_[service].score += bounded(sum.odds);
+    for (auto& [kind, weight] : standings_[service].kinds)
+      if (const auto found = sum.of_kind.find(ToString(kind)); found != sum.of_kind.end())
+        weight += bounded(found->second);
+  }
+}
+
+std::optional<std::uint32_t> Ranking::Symptom() const {
+  if (const auto service = graph_.Find(context_.alert.service)) return service;
+  const std::vector<std::uint32_t> entries = graph_.Entries();
+  if (entries.empty()) return std::nullopt;
+  return entries.front();
+}
+
+Hypothesis Ranking::Describe(std::uint32_t service, double confidence) const {
+  const Standing& standing = standings_[service];
+  Hypothesis hypothesis{.service = graph_.Name(service), .confidence = confidence};
+  // A service short of a resource is slow, late and fails: those kinds follow from that one.
+  double resource = 0;
+  for (const auto& [kind, weight] : standing.kinds)
+    if (kind == CauseKind::kCpu || kind == CauseKind::kMemory || kind == CauseKind::kDisk)
+      resource = std::max(resource, weight);
+  const double follows = std::clamp((resource - 2) / 4, 0.0, 1.0);
+  double all = 0;
+  double best = 0;
+  for (const auto& [kind, weight] : standing.kinds) {
+    const bool is_timing = kind == CauseKind::kNetworkDelay || kind == CauseKind::kSlowDependency;
+    const bool is_code = kind == CauseKind::kCodeError || kind == CauseKind::kWrongResult;
+    const double left = weight * (is_timing ? 1 - follows : is_code ? 1 - 0.5 * follows : 1);
+    all += std::max(left, 0.0);
+    if (left > best) {
+      best = left;
+      hypothesis.kind = kind;
+    }
+  }
+  hypothesis.kind_confidence = all == 0 ? 0 : best / all;
+  const Claim* place = nullptr;
+  hypothesis.onset_ns = context_.during.from_ns;
+  for (const std::uint32_t number : standing.claims) {
+    const Claim& claim = claims_[number];
+    if (hypothesis.evidence.size() < kMostCited)
+      hypothesis.evidence.push_back({claim.id, claim.weight, claim.sentence});
+    const bool fits = claim.kind == hypothesis.kind || claim.component_rank >= 3;
+    if (!fits || claim.weight < 0.2 * claims_[standing.claims.front()].weight) continue;
+    if (place == nullptr || claim.component_rank > place->component_rank) place = &claim;
+  }
+  if (place != nullptr) {
+    hypothesis.component = place->component;
+    hypothesis.component_evidence = place->id;
+    hypothesis.onset_ns = place->onset_ns;
+  }
+  if (const auto symptom = Symptom()) {
+    std::vector<std::uint32_t> path = graph_.Path(*symptom, service);
+    std::ranges::reverse(path);
+    for (const std::uint32_t step : path) hypothesis.path.push_back(graph_.Name(step));
+  }
+  hypothesis.sentence = fmt::format("{}: {}", hypothesis.service, ToString(hypothesis.kind));
+  if (place != nullptr) hypothesis.sentence += fmt::format("; {}", place->sentence);
+  return hypothesis;
+}
+
+Diagnosis Ranking::Conclude() {
+  std::vector<std::uint32_t> order;
+  for (std::uint32_t service = 0; service < graph_.size(); ++service) order.push_back(service);
+  // Services by name break ties; renaming them moves nothing else.
+  std::ranges::sort(order, {}, [&](std::uint32_t service) {
+    return std::pair(-standings_[service].score, service);
+  });
+  Diagnosis diagnosis;
+  double sum = 0;
+  const double top = order.empty() ? 0 : standings_[order.front()].score;
+  for (const std::uint32_t service : order)
+    sum += std::exp(kTemperature * (standings_[service].score - top));
+  for (const std::uint32_t service : order) {
+    if (diagnosis.ranking.size() >= options_.most_hypotheses) break;
+    const double confidence = std::exp(kTemperature * (standings_[service].score - top)) / sum;
+    Hypothesis hypothesis = Describe(service, confidence);
+    if (!diagnosis.ranking.empty()) {
+      const Hypothesis& first = diagnosis.ranking.front();
+      const Standing& standing = standings_[service];
+      if (standing.claims.empty())
+        hypothesis.lost_because = "nothing speaks for it";
+      else if (standing.score < 0.6 * (standing.firm + standing.symptom))
+        hypothesis.lost_because =
+            fmt::format("what it shows follows from others, most likely {}", first.service);
+      else
+        hypothesis.lost_because =
+            fmt::format("weaker evidence: {:.1f} nats against {:.1f}", standing.score, top);
+    }
+    diagnosis.ranking.push_back(std::move(hypothesis));
+  }
+  if (!diagnosis.ranking.empty()) diagnosis.summary = diagnosis.ranking.front().sentence;
+  return diagnosis;
+}
+
+}  // namespace
+
+Diagnosis Diagnose(const incident::Context& context, const Options& options) {
+  return Ranking(context, options).Conclude();
+}
+
+}  // namespace enclave::rca

@@ -1,0 +1,219 @@
+#include <fmt/format.h>
+
+#include <cmath>
+#include <map>
+
+#include "rca/claimant.h"
+#include "rca/symptom.h"
+
+namespace enclave::rca {
+namespace {
+
+using incident::Signal;
+
+std::string FromTo(const incident::SeriesShift& shift) {
+  return fmt::format("{} of {} went from {:.4g} to {:.4g}", shift.metric, shift.service,
+                     shift.before.median, shift.during.high);
+}
+
+// A host's address is a caller's view of something else that may have telemetry of its own.
+bool IsAddress(std::string_view service) {
+  return std::ranges::count(service, '.') >= 1 && service.find(' ') == std::string_view::npos &&
+         service.find("::") == std::string_view::npos;
+}
+
+// What a shift of so many floors is worth.
+double ShiftWeight(double score, double most) {
+  return Bounded(1.5 * std::log2(1 + std::max(std::abs(score) - 2, 0.0)), most);
+}
+
+}  // namespace
+
+void Claimant::Symptom() {
+  // Spans tell the same request by request.
+  if (any_spans_) return;
+  for (const Account& account : AccountFor(context_, graph_)) {
+    knows_symptom_ = true;
+    const std::string& service = graph_.Name(account.service);
+    const double address =
+        IsAddress(service) && graph_.Callees(account.service).empty() ? 0.5 : 1.0;
+    Say(service,
+        {.kind = account.of_errors ? CauseKind::kCodeError : CauseKind::kSlowDependency,
+         .weight = kMostWeight * address * Ramp(account.share, 0.05, 0.5) *
+                   Ramp(account.likeness, 0.0, 0.8) * Ramp(account.floors, 1, 4),
+         .id = account.id,
+         .component = account.of_errors ? "errors" : "latency",
+         .component_rank = 1.5,
+         .sentence =
+             account.of_errors
+                 ? fmt::format("{} fails {:.1f} % of its requests instead of {:.1f} %, which is "
+                               "{:.0f} % of what the users lose",
+                               service, 100 * account.worst, 100 * account.before,
+                               100 * account.share)
+                 : fmt::format("{} takes {:.3g} ms instead of {:.3g} ms, which is {:.0f} % of what "
+                               "the users wait longer",
+                               service, account.worst, account.before, 100 * account.share),
+         .onset_ns = context_.during.from_ns});
+  }
+}
+
+void Claimant::Series() {
+  Symptom();
+  for (const incident::SeriesShift& shift : context_.series) {
+    if (!shift.caller.empty()) {
+      SayCallSeries(shift);
+      continue;
+    }
+    switch (shift.signal) {
+      case Signal::kCpu:
+        SayCpu(shift);
+        break;
+      case Signal::kMemory:
+      case Signal::kDisk:
+      case Signal::kRestarts:
+      case Signal::kCertificate:
+        SayLevel(shift);
+        break;
+      case Signal::kLatency:
+        SayLatency(shift);
+        break;
+      case Signal::kErrors:
+        SayErrors(shift);
+        break;
+      case Signal::kTraffic:
+        SayTraffic(shift);
+        break;
+      case Signal::kNetwork:
+      case Signal::kOther:
+        break;
+    }
+  }
+}
+
+void Claimant::SayCpu(const incident::SeriesShift& shift) {
+  if (shift.score <= 0) return;
+  const double level = std::max(shift.during.high, shift.during.median);
+  double weight = 0;
+  if (IsRatio(shift))
+    // Towards its limit, and far from where it was.
+    weight = kMostWeight * Ramp(level, 0.4, 0.8) * Ramp(level - shift.before.high, 0.1, 0.4);
+  else
+    weight = knows_cpu_limits_
+                 ? 0
+                 : 6 * Ramp(shift.score, 5, 20) * Ramp(level / (shift.before.high + 1e-9), 1.5, 4);
+  Say(shift.service, {.kind = CauseKind::kCpu,
+                      .weight = weight,
+                      .id = shift.id,
+                      .component = shift.metric,
+                      .component_rank = IsRatio(shift) ? 3.0 : 2.0,
+                      .sentence = FromTo(shift),
+                      .onset_ns = shift.onset_ns});
+}
+
+void Claimant::SayLevel(const incident::SeriesShift& shift) {
+  static const std::map<Signal, CauseKind> kKinds = {
+      {Signal::kMemory, CauseKind::kMemory},
+      {Signal::kDisk, CauseKind::kDisk},
+      {Signal::kRestarts, CauseKind::kCrash},
+      {Signal::kCertificate, CauseKind::kCertificate}};
+  const double level = std::max(shift.during.high, shift.during.median);
+  double weight = 0;
+  if (shift.signal == Signal::kRestarts) {
+    weight = 8 * Ramp(shift.score, 3, 10);
+  } else if (shift.signal == Signal::kCertificate) {
+    weight = shift.during.median <= 0 && shift.before.median > 0 ? kMostWeight : 0;
+  } else if (shift.score > 0) {
+    weight =
+        IsRatio(shift)
+            ? kMostWeight * Ramp(level, 0.6, 0.9) * Ramp(level - shift.before.high, 0.1, 0.4)
+            : 4 * Ramp(shift.score, 5, 20) * Ramp(level / (shift.before.high + 1e-9), 1.3, 2.5);
+  }
+  Say(shift.service, {.kind = kKinds.at(shift.signal),
+                      .weight = weight,
+                      .id = shift.id,
+                      .component = shift.metric,
+                      .component_rank = 2,
+                      .sentence = FromTo(shift),
+                      .onset_ns = shift.onset_ns});
+}
+
+void Claimant::SayLatency(const incident::SeriesShift& shift) {
+  if (shift.score <= 0) return;
+  const bool is_client = incident::SignalOf(shift.metric).is_client_side;
+  // Spans say the same, and better.
+  const double trust = (HasSpans(shift.service) ? 0.15 : 1.0) * (is_client ? 0.2 : 1.0) *
+                       (knows_symptom_ ? 0.15
+                        : any_spans_   ? 0.3
+                                       : 1.0) *
+                       Ramp(RiseMsOf(shift) / largest_rise_ms_, 0.02, 0.25);
+  Say(shift.service, {.kind = CauseKind::kSlowDependency,
+                      .weight = trust * ShiftWeight(shift.score, 10),
+                      .callee_would = true,
+                      .id = shift.id,
+                      .component = shift.metric,
+                      .component_rank = 1,
+                      .sentence = FromTo(shift),
+                      .onset_ns = shift.onset_ns});
+}
+
+void Claimant::SayErrors(const incident::SeriesShift& shift) {
+  const bool good = incident::SignalOf(shift.metric).good_is_high;
+  if ((shift.score > 0) == good) return;
+  Say(shift.service, {.kind = CauseKind::kCodeError,
+                      .weight = (knows_symptom_ ? 0.15 : 1.0) * ShiftWeight(shift.score, 10),
+                      .callee_would = true,
+                      .id = shift.id,
+                      .component = shift.metric,
+                      .component_rank = 1,
+                      .sentence = FromTo(shift),
+                      .onset_ns = shift.onset_ns});
+}
+
+void Claimant::SayTraffic(const incident::SeriesShift& shift) {
+  const auto service = graph_.Find(shift.service);
+  if (!service) return;
+  const bool is_entry = graph_.Callers(*service).empty();
+  if (shift.score > 0) {
+    const double times = shift.during.median / (shift.before.high + 1e-9);
+    if (is_entry && !graph_.Callees(*service).empty())
+      Say(shift.service, {.kind = CauseKind::kTrafficSurge,
+                          .weight = 8 * Ramp(times, 1.5, 3),
+                          .id = shift.id,
+                          .component = shift.metric,
+                          .component_rank = 2,
+                          .sentence = FromTo(shift),
+                          .onset_ns = shift.onset_ns});
+    return;
+  }
+  // Nobody calls it any more: those who should are suspect.
+  const double lost = 1 - shift.during.high / (shift.before.median + 1e-9);
+  if (lost < 0.7 || HasSpans(shift.service)) return;
+  for (const std::uint32_t caller : graph_.Callers(*service))
+    Say(graph_.Name(caller), {.kind = CauseKind::kCodeError,
+                              .weight = 2 * Ramp(lost, 0.7, 1.0) * Ramp(-shift.score, 3, 8),
+                              .callee_would = true,
+                              .caller_would = true,
+                              .id = shift.id,
+                              .component = shift.metric,
+                              .sentence = fmt::format("{} lost its requests", shift.service),
+                              .onset_ns = shift.onset_ns});
+}
+
+void Claimant::SayCallSeries(const incident::SeriesShift& shift) {
+  if (shift.signal != Signal::kLatency || shift.score <= 0) return;
+  const double trust = HasSpans(shift.service) && HasSpans(shift.caller) ? 0.1 : 0.5;
+  const double weight = trust * ShiftWeight(shift.score, 8);
+  for (const std::string& end : {shift.service, shift.caller})
+    Say(end, {.kind = CauseKind::kNetworkDelay,
+              .weight = end == shift.service ? weight : weight * 0.5,
+              .callee_would = true,
+              .id = shift.id,
+              .component = fmt::format("{} -> {}", shift.caller, shift.service),
+              .component_rank = 1,
+              .sentence =
+                  fmt::format("calls from {} to {} went from {:.4g} to {:.4g} ({})", shift.caller,
+                              shift.service, shift.before.median, shift.during.high, shift.metric),
+              .onset_ns = shift.onset_ns});
+}
+
+}  // namespace enclave::rca
