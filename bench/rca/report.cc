@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "bench/rca/memory_tables.h"
+
 namespace enclave::bench::rca {
 namespace {
 
@@ -245,6 +247,13 @@ class Evaluator {
         RunCase(i, entry);
         if (options_.progress) options_.progress(++done, all);
       }
+    if (memory_) {
+      auto report = memory_->Run();
+      if (report)
+        evaluation_.memory = *std::move(report);
+      else
+        Complain(report.error());
+    }
     return std::move(evaluation_);
   }
 
@@ -267,6 +276,10 @@ class Evaluator {
     if (options_.ablate)
       for (const NamedFamily& family : kFamilies)
         evaluation_.ablated.push_back(make(fmt::format("without {}", family.name)));
+    if (!options_.remember || !options_.perturb) return;
+    std::vector<std::string> repeats{evaluation_.plain.name};
+    for (const Variant& variant : evaluation_.perturbed) repeats.push_back(variant.name);
+    memory_.emplace(packs_.size(), std::move(repeats));
   }
 
   void RunCase(std::size_t place, const CaseEntry& entry) {
@@ -296,8 +309,10 @@ class Evaluator {
           PredictionLine(*plain, evaluation_.plain.packs[place].back()));
     else
       ++evaluation_.failed;
+    std::vector<Answer> repeats{plain.value_or(Answer{})};
     for (std::size_t i = 0; i < evaluation_.perturbed.size(); ++i)
-      ask(evaluation_.perturbed[i], kPerturbations[i], {});
+      repeats.push_back(ask(evaluation_.perturbed[i], kPerturbations[i], {}).value_or(Answer{}));
+    if (memory_ && plain) memory_->Add(place, entry, truth, *plain, std::move(repeats));
     for (std::size_t i = 0; i < evaluation_.ablated.size(); ++i) {
       // The context is the same; only the diagnosis is made again.
       Outcome outcome = Failed(entry, truth);
@@ -317,6 +332,7 @@ class Evaluator {
   const EvaluateOptions& options_;
   base::Clock& clock_;
   Evaluation evaluation_;
+  std::optional<MemoryEvaluator> memory_;  // where it is asked for
 };
 
 nlohmann::json JsonOf(const Counts& counts) {
@@ -389,6 +405,7 @@ std::vector<Table> TablesOf(const Evaluation& evaluation) {
     tables.push_back(VariantTable("What each kind of evidence is worth",
                                   "AC@1 for each pack with one kind of evidence ignored.",
                                   evaluation, evaluation.ablated));
+  std::ranges::move(MemoryTables(evaluation), std::back_inserter(tables));
   for (Table table : {MissesTable(evaluation), InnerTable(evaluation)})
     if (table.rows.size() > 1) tables.push_back(std::move(table));
   return tables;
@@ -419,6 +436,7 @@ nlohmann::json ToJson(const Evaluation& evaluation) {
   nlohmann::json json{{"plain", JsonOf(evaluation, evaluation.plain)},
                       {"perturbed", nlohmann::json::array()},
                       {"ablated", nlohmann::json::array()},
+                      {"memory", MemoryJson(evaluation)},
                       {"calibration_error", ExpectedCalibrationError(AllOf(evaluation.plain))},
                       {"cases", nlohmann::json::array()},
                       {"errors", evaluation.errors}};
