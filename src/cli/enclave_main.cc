@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/rca_command.h"
+#include "cli/run_command.h"
 
 namespace {
 
@@ -12,6 +13,7 @@ constexpr const char* kExamples = R"(Examples:
   enclave up --wait                     start the enclave of this user and wait until all is Ready
   enclave kubectl get pods -A           ask it with the real kubectl
   enclave up --bare --state /tmp/second an empty cluster beside it
+  enclave run -- ./release.sh           run anything under a trace that follows what it changes
   enclave status -o json                what runs where, for programs
   enclave down                          end it; `enclave up` brings everything back
   enclave test                          every check and test (from a checkout)
@@ -236,6 +238,7 @@ int main(int argc, char** argv) {
   AddLoad(load_command, &load);
 
   const std::function<int()> rca = AddRca(app);
+  const std::function<int()> run = AddRun(app);
   LogTemplatesOptions log_templates;
   CLI::App* logs_command = app.add_subcommand("logs", "What a program's log says");
   logs_command->require_subcommand(1);
@@ -273,6 +276,7 @@ int main(int argc, char** argv) {
 
   if (*load_command) return Load(load);
   if (app.got_subcommand("rca")) return rca();
+  if (app.got_subcommand("run")) return run();
   if (*log_templates_command) return LogTemplates(log_templates);
   return Kubectl(kubectl_state, kubectl_command->remaining());
 }
