@@ -16,13 +16,13 @@ using kube::StringAt;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-const std::string kTrace = "0af7651916cd43dd8448eb211c80319c";
-const std::string kSelf = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
-const std::string kMaps = "/api/v1/namespaces/shop/configmaps";
+const std::string kIdentityTrace = "0af7651916cd43dd8448eb211c80319c";
+const std::string kSelfReview = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+const std::string kConfigMaps = "/api/v1/namespaces/shop/configmaps";
 // As kubectl sends them for a user with as, as-groups and as-user-extra.
 const net::Headers kTracedAdmin = {{"Impersonate-User", "kubernetes-admin"},
                                    {"Impersonate-Group", "system:masters"},
-                                   {"Impersonate-Extra-Enclave.dev%2ftrace-Id", kTrace}};
+                                   {"Impersonate-Extra-Enclave.dev%2ftrace-Id", kIdentityTrace}};
 
 class ImpersonationTest : public testing::Test {
  protected:
@@ -62,7 +62,7 @@ class ImpersonationTest : public testing::Test {
 };
 
 TEST_F(ImpersonationTest, TheAdministratorIsWhomTheHeadersName) {
-  const Json info = Do("POST", kSelf, Json::object(),
+  const Json info = Do("POST", kSelfReview, Json::object(),
                        {{"Impersonate-User", "ann"},
                         {"Impersonate-Uid", "7"},
                         {"Impersonate-Group", "dev, ops"},
@@ -74,10 +74,10 @@ TEST_F(ImpersonationTest, TheAdministratorIsWhomTheHeadersName) {
   EXPECT_EQ(info.at("groups"), (Json{"dev", "ops", "system:authenticated"}));
   EXPECT_EQ(info.at("extra"), (Json{{"scope", {"a", "b"}}}));
 
-  const Json account =
-      Do("POST", kSelf, Json::object(), {{"Impersonate-User", "system:serviceaccount:shop:cart"}})
-          .body.at("status")
-          .at("userInfo");
+  const Json account = Do("POST", kSelfReview, Json::object(),
+                          {{"Impersonate-User", "system:serviceaccount:shop:cart"}})
+                           .body.at("status")
+                           .at("userInfo");
   EXPECT_EQ(account.at("groups"), (Json{"system:serviceaccounts", "system:serviceaccounts:shop",
                                         "system:authenticated"}));
 }
@@ -87,7 +87,7 @@ TEST_F(ImpersonationTest, NobodyElseMayActAsAnother) {
   ASSERT_FALSE(token.empty());
   net::Headers headers = kTracedAdmin;
   headers["Authorization"] = "Bearer " + token;
-  const Answer refused = Do("POST", kSelf, Json::object(), headers);
+  const Answer refused = Do("POST", kSelfReview, Json::object(), headers);
   EXPECT_EQ(refused.status, 403);
   EXPECT_THAT(StringAt(refused.body, "message"),
               HasSubstr("User \"system:serviceaccount:shop:cart\" cannot impersonate resource "
@@ -102,42 +102,45 @@ TEST_F(ImpersonationTest, NobodyElseMayActAsAnother) {
 }
 
 TEST_F(ImpersonationTest, ExtrasWithoutAUserAreRefused) {
-  const Answer refused = Do("POST", kSelf, Json::object(), {{"Impersonate-Extra-Scope", "a"}});
+  const Answer refused =
+      Do("POST", kSelfReview, Json::object(), {{"Impersonate-Extra-Scope", "a"}});
   EXPECT_EQ(refused.status, 400);
   EXPECT_THAT(StringAt(refused.body, "message"), HasSubstr("Impersonate-User is missing"));
 }
 
 TEST_F(ImpersonationTest, TheTraceOfAnIdentityIsNotedInWhatItChanges) {
-  const Json made = Do("POST", kMaps, {{"metadata", {{"name", "a"}}}}, kTracedAdmin).body;
-  EXPECT_EQ(kube::At(made, "metadata.annotations"), (Json{{"enclave.dev/trace-id", kTrace}}));
+  const Json made = Do("POST", kConfigMaps, {{"metadata", {{"name", "a"}}}}, kTracedAdmin).body;
+  EXPECT_EQ(kube::At(made, "metadata.annotations"),
+            (Json{{"enclave.dev/trace-id", kIdentityTrace}}));
   const std::string other(32, 'b');
   net::Headers nearer = kTracedAdmin;
   nearer["traceparent"] = "00-" + other + "-b7ad6b7169203331-01";
-  const Json changed =
-      Do("PATCH", kMaps + "/a", {{"data", {{"k", "1"}}}}, nearer, "application/merge-patch+json")
-          .body;
+  const Json changed = Do("PATCH", kConfigMaps + "/a", {{"data", {{"k", "1"}}}}, nearer,
+                          "application/merge-patch+json")
+                           .body;
   EXPECT_EQ(kube::At(changed, "metadata.annotations"), (Json{{"enclave.dev/trace-id", other}}))
       << "the request's own headers are nearer";
   const Json ended =
-      Do("PATCH", kMaps + "/a", {{"data", {{"k", "2"}}}}, {}, "application/merge-patch+json").body;
+      Do("PATCH", kConfigMaps + "/a", {{"data", {{"k", "2"}}}}, {}, "application/merge-patch+json")
+          .body;
   EXPECT_TRUE(kube::At(ended, "metadata.annotations").is_null());
 }
 
 TEST_F(ImpersonationTest, TheAuditLogNamesBoth) {
   net::Headers as_ann = kTracedAdmin;
   as_ann["Impersonate-User"] = "ann";
-  Do("POST", kMaps, {{"metadata", {{"name", "a"}}}}, as_ann);
-  Do("POST", kMaps, {{"metadata", {{"name", "b"}}}}, kTracedAdmin);
+  Do("POST", kConfigMaps, {{"metadata", {{"name", "a"}}}}, as_ann);
+  Do("POST", kConfigMaps, {{"metadata", {{"name", "b"}}}}, kTracedAdmin);
   // A line is written when its request is over: of one connection, before the next but one.
-  Do("GET", kMaps, Json(), {});
-  Do("GET", kMaps, Json(), {});
+  Do("GET", kConfigMaps, Json(), {});
+  Do("GET", kConfigMaps, Json(), {});
   std::ifstream file(server.AuditPath());
   std::vector<Json> lines;
   for (std::string line; std::getline(file, line);) lines.push_back(Json::parse(line));
   ASSERT_EQ(lines.size(), 3u);
   EXPECT_EQ(lines[1].at("user"), "ann");
   EXPECT_EQ(lines[1].at("impersonatedBy"), "kubernetes-admin");
-  EXPECT_EQ(lines[1].at("traceId"), kTrace);
+  EXPECT_EQ(lines[1].at("traceId"), kIdentityTrace);
   EXPECT_FALSE(lines[2].contains("impersonatedBy")) << "who acts as himself is himself";
 }
 

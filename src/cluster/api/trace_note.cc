@@ -11,7 +11,7 @@ namespace {
 using kube::At;
 using kube::Json;
 
-void SetTraceAnnotation(Json& object, const std::string& trace_id) {
+void SetTraceAnnotation(Json& object, std::string_view trace_id) {
   Json& annotations = object["metadata"]["annotations"];
   if (!annotations.is_object()) annotations = Json::object();
   annotations[kTraceIdAnnotation] = trace_id;

@@ -12,6 +12,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "kube/api.h"
 #include "kube/object.h"
@@ -19,7 +20,7 @@
 namespace enclave::cluster {
 
 struct TraceNote {
-  const std::string& trace_id;  // "": none
+  std::string_view trace_id{};  // "": none
   bool of_client = false;       // false: a consequence of an earlier change; the annotation stays
   bool named = false;           // the client wrote the annotation itself
   bool dry_run = false;
