@@ -2,9 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <fstream>
 
+#include "cli/story_order.h"
 #include "cluster/api/object_meta.h"
 #include "kube/time.h"
 
@@ -75,7 +75,7 @@ base::Result<> ReadChanges(const std::filesystem::path& path, Story& story) {
     if (std::filesystem::exists(older, error)) ReadAuditFile(older, id, story);
   }
   ReadAuditFile(path, id, story);
-  std::ranges::stable_sort(story.changes, {}, &StoryChange::time_ns);
+  OrderBy(story.changes, &StoryChange::time_ns);
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 
+#include "cli/story_order.h"
 #include "kube/object.h"
 #include "net/http_client.h"
 
@@ -96,9 +97,8 @@ base::Result<> AddEvidence(const json& document, Story& story) {
     return Fail(ErrorKind::kInvalidArgument, "the answer is no evidence document");
   for (const json& item : At(data, "spans")) AddEvidenceSpan(item, story);
   for (const json& item : At(data, "logs")) AddEvidenceLine(item, story);
-  std::ranges::stable_sort(story.spans, {}, &telemetry::Span::start_ns);
-  std::ranges::stable_sort(story.lines, {},
-                           [](const StoryLine& line) { return line.record.time_ns; });
+  OrderBy(story.spans, &telemetry::Span::start_ns);
+  OrderBy(story.lines, [](const StoryLine& line) { return line.record.time_ns; });
   if (const std::int64_t omitted = kube::IntAt(data, "omitted.spans"); omitted > 0)
     story.missing.push_back({"some spans", fmt::format("{} did not fit into the answer", omitted)});
   if (const json& warnings = At(data, "warnings"); warnings.is_array()) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "cli/story_order.h"
 #include "kube/time.h"
 
 namespace enclave::cli {
@@ -238,9 +239,7 @@ std::vector<Step> StepsOf(const Story& story, const StoryColours& colours) {
                        .more = {}});
     }
   }
-  std::ranges::stable_sort(steps, [](const Step& a, const Step& b) {
-    return a.time_ns != b.time_ns ? a.time_ns < b.time_ns : a.rank < b.rank;
-  });
+  OrderBy(steps, [](const Step& step) { return std::pair(step.time_ns, step.rank); });
   return steps;
 }
 
