@@ -36,6 +36,7 @@ std::int64_t TimeNs(const std::string& text) {
 // the rest is status, and the end of pods whose trace was another's.
 bool IsStep(const StoryChange& change) {
   if (!change.by_cluster) return true;
+  if (change.resource == "events") return false;  // told as themselves
   if (change.verb == "create") return change.subresource.empty();
   return change.resource == "replicasets.apps" && change.subresource.empty() &&
          (change.verb == "update" || change.verb == "patch");
@@ -79,6 +80,28 @@ base::Result<> ReadChanges(const std::filesystem::path& path, Story& story) {
   return {};
 }
 
+namespace {
+
+base::Result<> ReadClusterEvents(kube::Api& api, Story& story) {
+  ASSIGN_OR_RETURN(const kube::ObjectList list, api.List(kube::kEvent, {}));
+  for (const kube::ObjectPtr& object : list.items) {
+    const Json& json = object->json();
+    if (AnnotationIn(json, cluster::kTraceIdAnnotation) != story.id.ToString()) continue;
+    story.events.push_back({.time_ns = TimeNs(StringAt(json, "lastTimestamp")),
+                            .count = kube::IntAt(json, "count", 1),
+                            .warning = StringAt(json, "type") == "Warning",
+                            .kind = StringAt(json, "involvedObject.kind"),
+                            .ns = StringAt(json, "involvedObject.namespace"),
+                            .name = StringAt(json, "involvedObject.name"),
+                            .reason = StringAt(json, "reason"),
+                            .message = StringAt(json, "message")});
+  }
+  OrderBy(story.events, &ClusterEvent::time_ns);
+  return {};
+}
+
+}  // namespace
+
 base::Result<> ReadObjects(kube::Api& api, Story& story) {
   const std::string id = story.id.ToString();
   for (const kube::Kind& kind : kMarkedKinds) {
@@ -92,7 +115,7 @@ base::Result<> ReadObjects(kube::Api& api, Story& story) {
                                .incident = AnnotationIn(object->json(), "enclave.dev/incident")});
     }
   }
-  return {};
+  return ReadClusterEvents(api, story);
 }
 
 base::Result<> ReadIncidents(const AskAgent& ask, Story& story) {

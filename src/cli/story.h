@@ -51,6 +51,19 @@ struct StoryObject {
   std::string incident{};  // `enclave.dev/incident`
 };
 
+// An Event of the cluster about an object that carried the TraceID.
+struct ClusterEvent {
+  std::int64_t time_ns = 0;  // of the last time
+  std::int64_t count = 1;
+  bool warning = false;
+  std::string kind{};  // of the object
+  std::string ns{};
+  std::string name{};
+  std::string reason{};
+  std::string message{};
+};
+
+// A step of the agent.
 struct StoryEvent {
   std::int64_t time_ns = 0;
   std::string kind{};
@@ -77,6 +90,7 @@ struct Story {
   std::vector<StoryLine> lines{};        // by time
   std::vector<StoryChange> changes{};    // by time
   std::vector<StoryObject> objects{};
+  std::vector<ClusterEvent> events{};
   std::vector<StoryIncident> incidents{};
   std::vector<MissingSource> missing{};
 
@@ -91,6 +105,7 @@ inline constexpr std::size_t kMaxStoryChanges = 2'000;
 
 // `path` and the older files that were rotated away from it. kNotFound when there is none.
 base::Result<> ReadChanges(const std::filesystem::path& path, Story& story);
+// Objects and events.
 base::Result<> ReadObjects(kube::Api& api, Story& story);
 
 // Asks something of the agent's console: the JSON at a path.

@@ -215,6 +215,21 @@ Step StepOf(const StoryChange& change, const StoryColours& colours) {
           .more = {}};
 }
 
+// Events tell their second alone: told at its end, none comes before its cause.
+constexpr std::int64_t kEndOfSecondNs = 999'000'000;
+
+Step StepOf(const ClusterEvent& event, const StoryColours& colours) {
+  std::string said = OneLine(event.reason + ": " + event.message);
+  if (event.count > 1) said += fmt::format(" ({} times)", event.count);
+  return {
+      .time_ns = event.time_ns,
+      .rank = 600,
+      .layer = "event",
+      .text = fmt::format("  {} {}  {}", OneLine(event.kind), OneLine(NameIn(event.ns, event.name)),
+                          event.warning ? colours.bad(said) : said),
+      .more = {}};
+}
+
 // Of the agent's kinds of event, what touches the cluster is an action.
 std::string LayerOf(const StoryEvent& event) {
   return event.kind.contains("action") || event.kind.contains("undo") ? "action" : "incident";
@@ -230,6 +245,7 @@ std::vector<Step> StepsOf(const Story& story, const StoryColours& colours) {
     steps.push_back(StepOf(line, span == depths.end() ? 0 : span->second + 1, colours));
   }
   for (const StoryChange& change : story.changes) steps.push_back(StepOf(change, colours));
+  for (const ClusterEvent& event : story.events) steps.push_back(StepOf(event, colours));
   for (const StoryIncident& incident : story.incidents) {
     for (const StoryEvent& event : incident.events) {
       steps.push_back({.time_ns = event.time_ns,
@@ -364,7 +380,7 @@ std::string RenderStory(const Story& story, const StoryColours& colours) {
 
 nlohmann::json StoryToJson(const Story& story) {
   nlohmann::json json = {{"traceId", story.id.ToString()}};
-  for (const char* list : {"spans", "logs", "changes", "objects", "incidents", "missing"})
+  for (const char* list : {"spans", "logs", "changes", "events", "objects", "incidents", "missing"})
     json[list] = nlohmann::json::array();
   for (const Span& span : story.spans) json["spans"].push_back(SpanToJson(span));
   for (const StoryLine& line : story.lines)
@@ -383,6 +399,15 @@ nlohmann::json StoryToJson(const Story& story) {
                                {"user", change.user},
                                {"byCluster", change.by_cluster},
                                {"code", change.code}});
+  for (const ClusterEvent& event : story.events)
+    json["events"].push_back({{"timeNs", std::to_string(event.time_ns)},
+                              {"count", event.count},
+                              {"type", event.warning ? "Warning" : "Normal"},
+                              {"kind", event.kind},
+                              {"namespace", event.ns},
+                              {"name", event.name},
+                              {"reason", event.reason},
+                              {"message", event.message}});
   for (const StoryObject& object : story.objects)
     json["objects"].push_back({{"kind", object.kind},
                                {"namespace", object.ns},

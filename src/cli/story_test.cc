@@ -298,8 +298,20 @@ TEST(StoryTest, ObjectsAreThoseThatCarryIt) {
        {{"enclave.dev/trace-id", kStoryTrace}, {"enclave.dev/action-id", "inc-1-a1"}});
   make(kube::kPod, "cart-1", {{"enclave.dev/trace-id", kStoryTrace}});
   make(kube::kPod, "cart-2", {{"enclave.dev/trace-id", kOtherTrace}});
+  ASSERT_TRUE(api.Create(
+      kube::kEvent, "shop",
+      {{"metadata", {{"name", "e1"}, {"annotations", {{"enclave.dev/trace-id", kStoryTrace}}}}},
+       {"type", "Warning"},
+       {"reason", "Failed"},
+       {"message", "no such image"},
+       {"count", 3},
+       {"lastTimestamp", "2026-01-02T03:04:05Z"},
+       {"involvedObject", {{"kind", "Pod"}, {"namespace", "shop"}, {"name", "cart-1"}}}}));
   Story story(StoryId());
   ASSERT_TRUE(ReadObjects(api, story));
+  EXPECT_THAT(RenderStory(story, {}),
+              HasSubstr("event       Pod shop/cart-1  Failed: no such image (3 times)"));
+  EXPECT_EQ(StoryToJson(story).at("events").at(0).at("type"), "Warning");
   ASSERT_THAT(story.objects, SizeIs(2));
   EXPECT_EQ(story.objects[0].kind, "Deployment");
   EXPECT_EQ(story.objects[0].action, "inc-1-a1");
