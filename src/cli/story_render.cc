@@ -222,7 +222,7 @@ Step StepOf(const ClusterEvent& event, const StoryColours& colours) {
   std::string said = OneLine(event.reason + ": " + event.message);
   if (event.count > 1) said += fmt::format(" ({} times)", event.count);
   return {
-      .time_ns = event.time_ns,
+      .time_ns = event.time_ns + kEndOfSecondNs,
       .rank = 600,
       .layer = "event",
       .text = fmt::format("  {} {}  {}", OneLine(event.kind), OneLine(NameIn(event.ns, event.name)),
