@@ -85,14 +85,11 @@ void LogEvidence::Take(const LogLines::Line& line) {
                            .context = run.context,
                            .is_known_by_first = is_known_by_first,
                            .operation = operation,
-                           .example_trace = line.trace_id,
                            .taken = std::vector<Tally>(timeline_.bins())});
   Statement& statement = statements_[number];
   if (span != 0 && statement.last_span == span) return;
   statement.last_span = span;
   statement.taken[run.bin].taken++;
-  if (!statement.example_trace && run.bin >= timeline_.first_onset())
-    statement.example_trace = line.trace_id;
 }
 
 std::string LogEvidence::WithoutServices(const std::string& text,
@@ -146,7 +143,7 @@ void LogEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bou
   struct Sum {
     explicit Sum(const Onsets& onsets) : shares(onsets) {}
     SharedOnset shares;
-    const Statement* example = nullptr;
+    bool knows_runs = false;
     std::uint32_t first = kNone;  // bin that holds one
   };
   std::map<Key, Sum> sums;
@@ -162,7 +159,7 @@ void LogEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bou
         }
     Sum& sum = sums.try_emplace({statement.voice, statement.operation}, onsets).first->second;
     sum.shares.Add(statement.taken);
-    if (sum.example == nullptr || !sum.example->example_trace) sum.example = &statement;
+    sum.knows_runs |= statement.context != kNone;
     for (std::uint32_t bin = 1; bin < timeline_.bins() && bin < sum.first; ++bin)
       if (statement.taken[bin].taken > 0) sum.first = bin;
   }
@@ -183,7 +180,7 @@ void LogEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bou
                    .score = share.score,
                    .onset_ns = timeline_.StartOf(
                        rises && sum.first != kNone ? std::max(sum.first, onset) : onset),
-                   .example_trace = sum.example->example_trace};
+                   .example_trace = voice.example_trace};
     (voice.is_place ? shift.location : shift.text) = lines_.Text(voice.text);
     if (voice.Complains() && rises) {
       // A place is one statement; only free text is shared by programs.
@@ -193,7 +190,7 @@ void LogEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bou
       std::erase(shift.names, shift.service);
     }
     if (operation != kNone) shift.operation = table_.OperationName(operation);
-    shift.knows_runs = sum.example->context != kNone;
+    shift.knows_runs = sum.knows_runs;
     if (rises)
       shift.change = share.before.taken == 0 ? LogChange::kNew : LogChange::kBursting;
     else

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,7 +36,6 @@ class LogEvidence {
     std::uint32_t context = kNone;    // of the spans that write it
     bool is_known_by_first = false;   // the context is of the second sort below
     std::uint32_t operation = kNone;  // theirs
-    std::optional<trace::TraceId> example_trace{};
     std::uint64_t last_span = 0;
     std::vector<Tally> taken{};
   };

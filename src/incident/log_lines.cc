@@ -91,9 +91,9 @@ void LogLines::Add(const telemetry::Labels& stream, const telemetry::LogRecord& 
     voices_.push_back({.service = service, .text = text, .level = level, .is_place = is_place});
   Voice& said = voices_[voice];
   // The first line, or the first of the incident that leads to a request.
-  if (is_new || (!said.has_trace && record.trace_id && bin >= timeline_.first_onset())) {
+  if (is_new || (!said.example_trace && record.trace_id && bin >= timeline_.first_onset())) {
     said.example = std::string_view(record.line).substr(0, kLongestExample);
-    said.has_trace = record.trace_id.has_value();
+    said.example_trace = record.trace_id;
   }
   lines_.push_back({.voice = voice,
                     .bin = bin,

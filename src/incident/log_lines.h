@@ -22,8 +22,8 @@ struct Voice {
   std::uint32_t text = 0;  // location or template
   telemetry::templates::Level level = telemetry::templates::Level::kUnknown;
   bool is_place = false;
-  std::string example{};
-  bool has_trace = false;  // the example's line names one
+  std::string example{};  // a line of it, and the request that wrote that
+  std::optional<trace::TraceId> example_trace{};
   bool Complains() const {
     return level == telemetry::templates::Level::kError ||
            level == telemetry::templates::Level::kWarn;

@@ -104,6 +104,16 @@ std::string NamedPeer(const KnownAttributes& known) {
   return address;
 }
 
+std::string_view ServiceNameIn(const Attributes& resource) {
+  for (const telemetry::Attribute& attribute : resource)
+    if (std::string_view(attribute.key) == "service.name") {
+      const auto* text = std::get_if<std::string>(&attribute.value);
+      if (text != nullptr) return *text;
+      break;
+    }
+  return "unknown_service";
+}
+
 std::uint64_t Spread(std::uint64_t id) {
   return id * 0x9e3779b97f4a7c15ULL;
 }
@@ -125,9 +135,7 @@ std::uint32_t SpanTable::OperationOf(std::uint32_t service, std::string_view nam
 }
 
 void SpanTable::Add(const telemetry::Span& span, std::uint32_t bin) {
-  const AttributeValue* name = telemetry::Find(span.resource, "service.name");
-  const std::string* text = name == nullptr ? nullptr : std::get_if<std::string>(name);
-  const std::uint32_t service = services_.Intern(text == nullptr ? "unknown_service" : *text);
+  const std::uint32_t service = services_.Intern(ServiceNameIn(span.resource));
   Row row{.trace_id = span.trace_id,
           .id = span.span_id.value(),
           .parent_id = span.parent_id ? span.parent_id->value() : 0,
