@@ -285,7 +285,8 @@ class Evaluator {
                          const enclave::rca::Options& options) -> std::optional<Answer> {
       std::optional<Answer> answer;
       if (loaded)
-        if (auto given = Ask(*loaded, perturbation, options, clock_, &workers_)) answer = *std::move(given);
+        if (auto given = Ask(*loaded, perturbation, options, clock_, &workers_))
+          answer = *std::move(given);
       variant.packs[place].push_back(
           answer ? Compare(*answer, entry, truth, pack.labels_are_symptoms) : Failed(entry, truth));
       return answer;

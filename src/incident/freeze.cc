@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "incident/inferred_spans.h"
 #include "incident/log_evidence.h"
 #include "incident/log_lines.h"
 #include "incident/metric_evidence.h"
@@ -149,6 +150,10 @@ base::Result<Context> Freeze(const Sources& sources, const Question& question, c
     table.Link();
   });
   context.missing.insert(context.missing.end(), missing_lines.begin(), missing_lines.end());
+  if (table.rows().empty()) {
+    InferSpans(lines, table);
+    table.Link();
+  }
   LogEvidence logs(lines, table, services, timeline);
   const SpanEvidence spans(table, services, names, timeline, workers);
   logs.Finish(spans);

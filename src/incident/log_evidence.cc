@@ -117,18 +117,34 @@ std::string LogEvidence::WithoutServices(const std::string& text,
   return masked;
 }
 
+// The context whose runs a statement is measured against: its own. What a span writes first, where
+// lines alone tell of spans, it always writes: there the runs of its caller tell whether it spoke.
+std::uint32_t LogEvidence::MeasuredBy(const Statement& statement) const {
+  const std::uint32_t own = statement.context;
+  if (!table_.inferred() || own == kNone) return own;
+  if (table_.OperationName(statement.operation) !=
+      lines_.Text(lines_.voices()[statement.voice].text))
+    return own;
+  const std::uint32_t call = table_.Above(own);
+  const std::uint32_t caller = call == kNone ? kNone : table_.Above(call);
+  return caller == kNone ? own : caller;
+}
+
 void LogEvidence::Finish(const SpanEvidence& spans) {
-  for (Statement& statement : statements_)
+  for (Statement& statement : statements_) {
+    const std::uint32_t measure =
+        statement.is_known_by_first ? statement.context : MeasuredBy(statement);
     for (std::uint32_t bin = 0; bin < timeline_.bins(); ++bin) {
       Tally& tally = statement.taken[bin];
       if (statement.is_known_by_first)
         tally.chances = runs_of_[std::size_t{statement.context} * timeline_.bins() + bin];
-      else if (statement.context != kNone)
-        tally.chances = spans.Runs(statement.context)[bin];
+      else if (measure != kNone)
+        tally.chances = spans.Runs(measure)[bin];
       else
         tally.chances = lines_.Count(lines_.voices()[statement.voice].service, bin);
       tally.taken = std::min(tally.taken, tally.chances);
     }
+  }
 }
 
 void LogEvidence::Vote(OnsetVote& votes) const {

@@ -46,6 +46,7 @@ class LogEvidence {
   };
 
   void Take(const LogLines::Line& line);
+  std::uint32_t MeasuredBy(const Statement& statement) const;
   Run RunOf(const LogLines::Line& line);
   // The text of a statement with the names of services as *, and those names.
   std::string WithoutServices(const std::string& text, std::vector<std::string>* names) const;

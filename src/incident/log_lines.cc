@@ -97,6 +97,7 @@ void LogLines::Add(const telemetry::Labels& stream, const telemetry::LogRecord& 
   }
   lines_.push_back({.voice = voice,
                     .bin = bin,
+                    .time_ns = record.time_ns,
                     .trace_id = record.trace_id,
                     .span = record.span_id ? record.span_id->value() : 0});
 }

@@ -30,7 +30,7 @@ struct Voice {
   }
 };
 
-// Bounded but for 40 bytes a line. One thread; it shares nothing with the spans, which may be read
+// Bounded but for 56 bytes a line. One thread; it shares nothing with the spans, which may be read
 // at the same time.
 class LogLines {
  public:
@@ -39,6 +39,7 @@ class LogLines {
   struct Line {
     std::uint32_t voice = 0;
     std::uint32_t bin = 0;
+    std::int64_t time_ns = 0;
     std::optional<trace::TraceId> trace_id{};
     std::uint64_t span = 0;  // 0: it names none
   };

@@ -340,7 +340,8 @@ void SpanEvidence::FillEdges(Context& context, const Onsets& onsets, const Bound
         const SpanTable::Row& row = table_.rows()[rows_[first]];
         operations[table_.operations()[row.operation].name] += spans;
       }
-      const Tally requests = Served(group.first, onsets.agreed);
+      // Calls that nobody saw are not known to be missing.
+      const Tally requests = table_.inferred() ? Tally{} : Served(group.first, onsets.agreed);
       const auto ratio = [](std::size_t of, std::uint32_t among) {
         return among == 0 ? 0.0 : static_cast<double>(of) / among;
       };

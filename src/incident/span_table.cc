@@ -158,6 +158,21 @@ void SpanTable::Add(const telemetry::Span& span, std::uint32_t bin) {
   rows_.push_back(row);
 }
 
+void SpanTable::Add(const Inferred& span) {
+  const std::uint32_t service = services_.Intern(span.service);
+  Row row{.trace_id = span.trace_id,
+          .id = span.id,
+          .parent_id = span.parent_id,
+          .start_ns = span.start_ns,
+          .end_ns = std::max(span.end_ns, span.start_ns),
+          .operation = OperationOf(service, span.operation),
+          .service = service,
+          .bin = span.bin};
+  row.is_call = span.is_call;
+  inferred_ = true;
+  rows_.push_back(row);
+}
+
 void SpanTable::Link() {
   DropRepeated();
   LinkParents();
@@ -237,6 +252,7 @@ void SpanTable::NumberContexts() {
   constexpr std::size_t kDeepest = 100;
   constexpr std::uint32_t kRoot = kNone - 1;
   PairIndex numbers;
+  above_.clear();
   std::vector<std::uint32_t> chain;
   for (std::uint32_t number = 0; number < rows_.size(); ++number) {
     chain.clear();
@@ -249,10 +265,11 @@ void SpanTable::NumberContexts() {
     std::uint32_t above = at != kNone && rows_[at].context != kNone ? rows_[at].context : kRoot;
     for (; !chain.empty(); chain.pop_back()) {
       Row& row = rows_[chain.back()];
-      above = row.context = numbers.Take(above, row.operation).first;
+      const auto [context, is_new] = numbers.Take(above, row.operation);
+      if (is_new) above_.push_back(above == kRoot ? kNone : above);
+      above = row.context = context;
     }
   }
-  contexts_ = numbers.size();
 }
 
 void SpanTable::ListChildren() {

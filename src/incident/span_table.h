@@ -61,6 +61,19 @@ class SpanTable {
   SpanTable(Interner& services, Interner& names) : services_(services), names_(names) {}
 
   void Add(const telemetry::Span& span, std::uint32_t bin);
+  // A span that nobody sent, known by its traces elsewhere.
+  struct Inferred {
+    trace::TraceId trace_id;
+    std::uint64_t id = 0;
+    std::uint64_t parent_id = 0;
+    std::string_view service{};
+    std::string_view operation{};
+    std::int64_t start_ns = 0;
+    std::int64_t end_ns = 0;
+    std::uint32_t bin = 0;
+    bool is_call = false;
+  };
+  void Add(const Inferred& span);
   void Link();
 
   const std::vector<Row>& rows() const { return rows_; }
@@ -70,7 +83,12 @@ class SpanTable {
   }
   const std::vector<FailureNote>& failures() const { return failures_; }
   // How many contexts there are: what one operation does differs with who asks for it.
-  std::uint32_t contexts() const { return contexts_; }
+  std::uint32_t contexts() const { return static_cast<std::uint32_t>(above_.size()); }
+  // The context that a context was entered from; kNone for a root's.
+  std::uint32_t Above(std::uint32_t context) const { return above_[context]; }
+  // Whether nobody sent spans, and these are what lines tell of them: a service that writes nothing
+  // does not show, called or not.
+  bool inferred() const { return inferred_; }
   // Rows of the children, by start.
   std::span<const std::uint32_t> ChildrenOf(const Row& row) const {
     return std::span(children_).subspan(row.first_child, row.children);
@@ -104,7 +122,8 @@ class SpanTable {
   PairIndex operation_numbers_;  // service, name
   std::vector<FailureNote> failures_;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> named_peers_;  // row, the name it gives
-  std::uint32_t contexts_ = 0;
+  std::vector<std::uint32_t> above_;                                  // by context
+  bool inferred_ = false;
   struct Slot {
     std::uint32_t tag = 0;  // of the span id: other spans' rows need not be looked at
     std::uint32_t row = kNone;
