@@ -52,7 +52,8 @@ class Shop {
   void Potter();
 
   bool FaultyNow(const std::string& service) const;  // by itself, not by what it calls
-  bool WellNow(const std::string& objective_service) const;
+  // Services that are faulty among those that this one's requests reach.
+  std::size_t FaultyBelow(const std::string& objective_service) const;
   bool AllWell() const;
   std::vector<agent::Objective> Objectives() const;
   const std::vector<std::string>& services() const { return services_; }

@@ -1,6 +1,7 @@
 // The terminal: which commands there are and what they take. What each does stands in its own file.
 #include <CLI/CLI.hpp>
 
+#include "cli/agent_commands.h"
 #include "cli/commands.h"
 #include "cli/rca_command.h"
 
@@ -13,6 +14,7 @@ constexpr const char* kExamples = R"(Examples:
   enclave kubectl get pods -A           ask it with the real kubectl
   enclave up --bare --state /tmp/second an empty cluster beside it
   enclave status -o json                what runs where, for programs
+  enclave incidents                     what broke, and what the agent made of it
   enclave down                          end it; `enclave up` brings everything back
   enclave test                          every check and test (from a checkout)
 )";
@@ -183,7 +185,7 @@ int main(int argc, char** argv) {
   long long up_timeout_s = up.timeout.count();
   up_command->add_flag("--wait", up.wait, "Return once every pod of every Deployment is Ready");
   up_command->add_flag("--bare", up.bare,
-                       "The cluster alone, without observatory, boutique and load");
+                       "The cluster alone, without observatory, agent, boutique and load");
   up_command->add_option("--timeout", up_timeout_s, "Seconds to wait")->check(CLI::PositiveNumber);
   AddPort(up_command, &up.port);
   up_command->footer("Example:\n  enclave up --wait --timeout 60\n");
@@ -235,6 +237,7 @@ int main(int argc, char** argv) {
       app.add_subcommand("load", "Play visitors of the shop, and say what they saw");
   AddLoad(load_command, &load);
 
+  const std::function<int()> agent = AddAgent(app);
   const std::function<int()> rca = AddRca(app);
   LogTemplatesOptions log_templates;
   CLI::App* logs_command = app.add_subcommand("logs", "What a program's log says");
@@ -272,6 +275,7 @@ int main(int argc, char** argv) {
   }
 
   if (*load_command) return Load(load);
+  if (const int done = agent(); done != kNotGiven) return done;
   if (app.got_subcommand("rca")) return rca();
   if (*log_templates_command) return LogTemplates(log_templates);
   return Kubectl(kubectl_state, kubectl_command->remaining());
