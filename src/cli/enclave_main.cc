@@ -3,6 +3,7 @@
 
 #include "cli/agent_commands.h"
 #include "cli/commands.h"
+#include "cli/memory_command.h"
 #include "cli/rca_command.h"
 
 namespace {
@@ -238,6 +239,7 @@ int main(int argc, char** argv) {
   AddLoad(load_command, &load);
 
   const std::function<int()> agent = AddAgent(app);
+  const MemoryCommand memory_command(app);
   const std::function<int()> rca = AddRca(app);
   LogTemplatesOptions log_templates;
   CLI::App* logs_command = app.add_subcommand("logs", "What a program's log says");
@@ -276,6 +278,7 @@ int main(int argc, char** argv) {
 
   if (*load_command) return Load(load);
   if (const int done = agent(); done != kNotGiven) return done;
+  if (memory_command.called()) return memory_command.Run();
   if (app.got_subcommand("rca")) return rca();
   if (*log_templates_command) return LogTemplates(log_templates);
   return Kubectl(kubectl_state, kubectl_command->remaining());
