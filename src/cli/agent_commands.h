@@ -32,6 +32,7 @@ struct AgentOptions {
   std::string tempo;
   std::string policy;  // a file; "": the one that belongs to this program
   std::string state;
+  std::string memory;  // a directory; "": in that of the state
   std::string http = "127.0.0.1:9096";
 };
 

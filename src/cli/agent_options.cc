@@ -61,6 +61,10 @@ CLI::App* AddAgentItself(CLI::App& app, AgentOptions* options) {
       ->required()
       ->option_text("DIR");
   command
+      ->add_option("--memory", options->memory,
+                   "The directory of what it remembers of incidents (default: in that of --state)")
+      ->option_text("DIR");
+  command
       ->add_option("--http", options->http,
                    "Address of its console and of the webhook for alerts; port 0: any")
       ->capture_default_str()

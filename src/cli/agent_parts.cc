@@ -9,12 +9,12 @@
 #include "agent/series_objectives.h"
 #include "agent/workers_diagnoser.h"
 #include "base/log.h"
+#include "cli/agent_memory.h"
 #include "cli/call_pairs.h"
 #include "cli/telemetry_clients.h"
 #include "cli/telling_metrics.h"
 #include "incident/freeze.h"
 #include "otel/telemetry.h"
-#include "rca/diagnose.h"
 
 namespace enclave::cli {
 namespace {
@@ -60,19 +60,23 @@ class LiveAgentParts final : public AgentParts {
                                      http_loop_, {.service_name = "agent", .log_fd = -1}));
     ASSIGN_OR_RETURN(sources_,
                      ConnectTelemetry(http_loop_, options.prometheus, options.loki, options.tempo));
+    ASSIGN_OR_RETURN(memory_, AgentMemory::Open(options.memory.empty() ? options.state + "/memory"
+                                                                       : options.memory,
+                                                agent_loop_));
     objectives_ = std::make_unique<agent::SeriesObjectives>(agent_loop_, objective_workers_,
                                                             *sources_.metrics, policy_.objectives);
     diagnoser_ = std::make_unique<agent::WorkersDiagnoser>(
         agent_loop_, evidence_workers_,
         [this](const agent::EvidenceQuestion& question) { return Freeze(question); },
-        [](const incident::Context& context) -> Result<rca::Diagnosis> {
-          return rca::Diagnose(context);
+        [this](const incident::Context& context) -> Result<rca::Diagnosis> {
+          return memory_->Diagnose(context);
         });
     return {};
   }
 
   agent::Diagnoser& diagnoser() override { return *diagnoser_; }
   agent::Objectives& objectives() override { return *objectives_; }
+  agent::Memory* memory() override { return memory_.get(); }
   otel::Tracer* tracer() override { return &telemetry_->tracer(); }
   void OnStarted(const AgentView& view) override {
     {
@@ -143,6 +147,7 @@ class LiveAgentParts final : public AgentParts {
   std::unique_ptr<otel::Telemetry> telemetry_;
   TelemetryClients sources_;
   std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
+  std::unique_ptr<AgentMemory> memory_;
   std::unique_ptr<agent::SeriesObjectives> objectives_;
   std::unique_ptr<agent::WorkersDiagnoser> diagnoser_;
   // Last, so that what runs on them ends first.
