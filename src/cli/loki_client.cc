@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "base/quote.h"
 
@@ -24,6 +25,7 @@ namespace {
 constexpr std::int64_t kHourNs = 3'600'000'000'000;
 
 struct Line {
+  std::size_t number;  // as they came
   std::size_t stream;
   LogRecord record;
 };
@@ -47,13 +49,13 @@ Page PageOf(const Json& answer, Direction direction) {
       LogRecord record{.line = value[1].get<std::string>(), .trace_id = trace, .span_id = span};
       const auto& time = value[0].get_ref<const std::string&>();
       std::from_chars(time.data(), time.data() + time.size(), record.time_ns);
-      page.lines.push_back({page.streams.size(), std::move(record)});
+      page.lines.push_back({page.lines.size(), page.streams.size(), std::move(record)});
     }
     page.streams.push_back(std::move(labels));
   }
-  std::ranges::stable_sort(page.lines, [&](const Line& a, const Line& b) {
-    return direction == Direction::kForward ? a.record.time_ns < b.record.time_ns
-                                            : a.record.time_ns > b.record.time_ns;
+  const std::int64_t sign = direction == Direction::kForward ? 1 : -1;
+  std::ranges::sort(page.lines, {}, [sign](const Line& line) {
+    return std::pair(sign * line.record.time_ns, line.number);
   });
   return page;
 }

@@ -45,8 +45,8 @@ Result<Json> AskAgent(const AskAgentOptions& options, const std::string& method,
                       const std::string& path, const Json& body = {}) {
   net::EventLoop loop("ask-agent");
   ASSIGN_OR_RETURN(const std::string url, FindAgent(options, loop));
-  ASSIGN_OR_RETURN(const auto client, net::HttpClient::Create(loop, {.base_url = url}));
-  net::ClientRequest request{.method = method, .target = path};
+  ASSIGN_OR_RETURN(const auto client, net::HttpClient::Create(loop, {.base_url = url, .tls = {}}));
+  net::ClientRequest request{.method = method, .target = path, .headers = {}, .body = {}};
   if (!body.is_null()) {
     request.headers["Content-Type"] = "application/json";
     request.body = body.dump(-1, ' ', false, Json::error_handler_t::replace);

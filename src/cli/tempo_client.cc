@@ -186,7 +186,8 @@ Result<std::vector<Span>> TempoClient::FindSpans(const telemetry::SpanQuery& que
     for (const Span& span : *trace)
       if (Matches(span, query)) found.push_back(span);
   std::ranges::sort(found, std::greater<>{}, &Span::start_ns);
-  if (found.size() > query.limit) found.resize(query.limit);
+  if (found.size() > query.limit)
+    found.erase(found.begin() + static_cast<std::ptrdiff_t>(query.limit), found.end());
   return found;
 }
 
