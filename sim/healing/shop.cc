@@ -351,6 +351,11 @@ bool Shop::AllWell() const {
   return std::ranges::none_of(services_, [&](const std::string& one) { return FaultyNow(one); });
 }
 
+bool Shop::BeyondActions() const {
+  return std::ranges::any_of(
+      faults_, [](const Fault& fault) { return fault.kind == FaultKind::kElsewhere; });
+}
+
 std::vector<agent::Objective> Shop::Objectives() const {
   std::vector<agent::Objective> objectives;
   for (const char* service : {"frontend", "checkout", "cart"}) {

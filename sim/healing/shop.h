@@ -55,6 +55,8 @@ class Shop {
   // Services that are faulty among those that this one's requests reach.
   std::size_t FaultyBelow(const std::string& objective_service) const;
   bool AllWell() const;
+  // Whether something is wrong that nothing the agent may do takes away.
+  bool BeyondActions() const;
   std::vector<agent::Objective> Objectives() const;
   const std::vector<std::string>& services() const { return services_; }
   static std::vector<incident::Call> Topology();
