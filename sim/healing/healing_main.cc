@@ -52,6 +52,7 @@ int main(int argc, char** argv) {
     total.resolved += report.resolved;
     total.rolled_back += report.rolled_back;
     total.escalated += report.escalated;
+    for (const auto& [why, count] : report.escalations) total.escalations[why] += count;
     total.actions += report.actions;
     total.undone += report.undone;
     total.deaths += report.deaths;
@@ -70,6 +71,8 @@ int main(int argc, char** argv) {
       total.incidents, done, total.noop_runs, wall.count(), total.resolved, total.rolled_back,
       total.escalated, total.actions, total.undone, total.deaths,
       std::chrono::duration_cast<std::chrono::hours>(total.virtual_time).count());
+  for (const auto& [why, count] : total.escalations)
+    fmt::print("  escalated {:5}: {}\n", count, why);
   if (!total.failure) {
     fmt::print("no invariant broke\n");
     return 0;

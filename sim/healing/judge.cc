@@ -22,6 +22,7 @@ using kube::StringAt;
 namespace {
 
 constexpr std::size_t kMostLines = 60;
+constexpr std::size_t kMostWhy = 60;
 
 std::string Annotation(const Json& object, const std::string& key) {
   const Json& annotations = At(object, "metadata.annotations");
@@ -65,6 +66,10 @@ void Judge::OnEvent(const agent::Event& event) {
     const std::string subject = record.taken.back().action.Subject();
     last_begun_[subject] = executor_.Now();
   }
+  if (event.kind == EventKind::kClosed && record.outcome == Stage::kEscalated)
+    ++escalations_[shop_.BeyondActions()
+                       ? "a fault that no action reaches"
+                       : record.why.substr(0, std::min(record.why.find(record.id), kMostWhy))];
   if (event.kind == EventKind::kClosed && record.outcome == Stage::kRolledBack &&
       record.AnythingStands())
     Fail(fmt::format("{} ended rolled back and something stands", record.id));

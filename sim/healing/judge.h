@@ -52,6 +52,8 @@ class Judge {
   std::size_t ended() const;
   std::size_t actions() const { return actions_; }
   std::size_t writes() const { return writes_; }
+  // Why incidents were escalated, and how often; those with a fault that no action reaches apart.
+  const std::map<std::string, std::size_t>& escalations() const { return escalations_; }
   std::vector<std::string> last_lines() const { return {lines_.begin(), lines_.end()}; }
 
  private:
@@ -71,6 +73,7 @@ class Judge {
   std::map<std::string, std::size_t> changes_;  // by action id and object
   std::optional<base::MonoTime> missed_at_;     // when an objective was last missed
   bool nothing_may_be_touched_ = false;
+  std::map<std::string, std::size_t> escalations_;
   std::size_t actions_ = 0;
   std::size_t writes_ = 0;
   std::optional<std::string> failure_;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "base/check.h"
 #include "kube/hash.h"
@@ -335,28 +336,37 @@ bool Shop::LooksFaulty(const std::string& service) const {
   return false;
 }
 
-bool Shop::WellNow(const std::string& objective_service) const {
+std::size_t Shop::FaultyBelow(const std::string& objective_service) const {
   std::set<std::string> reached = {objective_service};
   for (std::size_t before = 0; before != reached.size();) {
     before = reached.size();
     for (const incident::Call& call : Topology())
       if (reached.contains(call.caller)) reached.insert(call.callee);
   }
-  return std::ranges::none_of(reached, [&](const std::string& one) { return FaultyNow(one); });
+  return static_cast<std::size_t>(
+      std::ranges::count_if(reached, [&](const std::string& one) { return FaultyNow(one); }));
 }
 
 bool Shop::AllWell() const {
   return std::ranges::none_of(services_, [&](const std::string& one) { return FaultyNow(one); });
 }
 
+bool Shop::BeyondActions() const {
+  return std::ranges::any_of(
+      faults_, [](const Fault& fault) { return fault.kind == FaultKind::kElsewhere; });
+}
+
 std::vector<agent::Objective> Shop::Objectives() const {
   std::vector<agent::Objective> objectives;
   for (const char* service : {"frontend", "checkout", "cart"}) {
-    const bool well = WellNow(service);
-    objectives.push_back({.name = fmt::format("{} availability", service),
-                          .service = service,
-                          .well = well,
-                          .bad_ratio = well ? 0.001 : 0.4});
+    // Each fault takes its share of what the others leave.
+    const std::size_t faulty = FaultyBelow(service);
+    const bool well = faulty == 0;
+    objectives.push_back(
+        {.name = fmt::format("{} availability", service),
+         .service = service,
+         .well = well,
+         .bad_ratio = well ? 0.001 : 1 - std::pow(0.6, static_cast<double>(faulty))});
   }
   return objectives;
 }

@@ -52,8 +52,11 @@ class Shop {
   void Potter();
 
   bool FaultyNow(const std::string& service) const;  // by itself, not by what it calls
-  bool WellNow(const std::string& objective_service) const;
+  // Services that are faulty among those that this one's requests reach.
+  std::size_t FaultyBelow(const std::string& objective_service) const;
   bool AllWell() const;
+  // Whether something is wrong that nothing the agent may do takes away.
+  bool BeyondActions() const;
   std::vector<agent::Objective> Objectives() const;
   const std::vector<std::string>& services() const { return services_; }
   static std::vector<incident::Call> Topology();

@@ -57,6 +57,7 @@ HealingReport RunHealing(std::uint64_t seed, const std::string& directory) {
     report.failure = world.judge().failure();
     report.last_events = world.judge().last_lines();
     report.actions = world.judge().actions();
+    report.escalations = world.judge().escalations();
     report.deaths = world.death().deaths();
     report.noop_runs = noop ? 1 : 0;
     report.virtual_time = world.time().Now().time_since_epoch();

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -24,6 +25,7 @@ struct HealingReport {
   std::uint64_t undone = 0;
   std::uint64_t deaths = 0;
   std::uint64_t noop_runs = 0;
+  std::map<std::string, std::size_t> escalations{};  // by why
   base::Duration virtual_time{};
   std::optional<std::string> failure{};
   std::vector<std::string> last_events{};

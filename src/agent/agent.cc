@@ -41,7 +41,38 @@ void Agent::Tick() {
   const auto reading = deps.objectives.State(deps.executor.WallNow());
   core_.watch().Update(core_.Now(), reading);
   ReopenRelapses();
+  WatchObjectives();
   StepAll();
+}
+
+void Agent::WatchObjectives() {
+  const ObjectiveWatch& watch = core_.watch();
+  if (!watch.known()) return;
+  // What is said to fire, and since when: this may be another process than the one that said so.
+  std::map<std::string, AlertEvent> firing;
+  for (const Record* record : core_.ByTime())
+    for (const AlertEvent& alert : record->alerts)
+      if (alert.name == kObjectiveMissed && alert.firing)
+        firing.insert_or_assign(std::string(alert.labels.Get("objective")), alert);
+  for (const Objective& objective : watch.all()) {
+    const auto known = firing.find(objective.name);
+    if (known != firing.end()) {
+      if (!watch.WellFor(objective.name, core_.policy().verify.hold, core_.Now())) continue;
+      AlertEvent over = known->second;
+      over.time_ns = core_.NowNs();
+      over.firing = false;
+      OnAlert(over);
+    } else if (watch.BrokenFor(objective.name, core_.policy().notice, core_.Now())) {
+      AlertEvent alert{.time_ns = core_.NowNs(),
+                       .starts_ns = core_.NowNs(),
+                       .name = kObjectiveMissed,
+                       .service = objective.service,
+                       .summary = objective.sentence};
+      alert.labels.Set("objective", objective.name);
+      alert.labels.Set("service", objective.service);
+      OnAlert(alert);
+    }
+  }
 }
 
 void Agent::StepAll() {
@@ -85,6 +116,12 @@ void Agent::OpenIncident(const std::vector<AlertEvent>& alerts) {
 void Agent::OnAlert(const AlertEvent& alert) {
   // Enough for any incident; beyond it an alert that comes and goes has nothing new to say.
   constexpr std::uint64_t kMostNews = 2000;
+  // What is not the agent's to touch is not its to look into either.
+  const std::set<std::string>& namespaces = core_.policy().namespaces;
+  if (!alert.ns.empty() && !namespaces.contains(alert.ns)) {
+    if (alert.firing) core_.CountIgnored();
+    return;
+  }
   const Placing placing =
       Place(alert, core_.ByTime(), neighbourhood_, core_.policy().grouping, core_.NowNs());
   if (placing.kind == Placing::Kind::kIgnore) {

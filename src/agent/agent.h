@@ -57,6 +57,8 @@ class Agent {
   void OpenIncident(const std::vector<AlertEvent>& alerts);
   // Objectives that are missed again while the alerts of a repaired incident never ended.
   void ReopenRelapses();
+  // Raises and ends the agent's own alerts: objectives that are missed, whoever else says so.
+  void WatchObjectives();
   void LearnTopology();
   base::Result<RecordPtr> Waiting(const std::string& id) const;
 

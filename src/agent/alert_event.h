@@ -33,6 +33,9 @@ struct AlertEvent {
 Json ToJson(const AlertEvent& alert);
 AlertEvent AlertFromJson(const Json& json);
 
+// The name of the agent's own alerts; the label "objective" says which.
+inline const std::string kObjectiveMissed = "ObjectiveMissed";
+
 inline constexpr std::size_t kMostWebhookAlerts = 1000;
 
 // The body of Alertmanager's webhook, version 4

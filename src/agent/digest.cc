@@ -189,8 +189,6 @@ Json ToJson(const std::vector<Objective>& objectives) {
                     {"service", objective.service},
                     {"well", objective.well},
                     {"badRatio", objective.bad_ratio},
-                    {"burnRate", objective.burn_rate},
-                    {"budgetLeft", objective.budget_left},
                     {"sentence", objective.sentence}});
   return list;
 }
@@ -203,8 +201,6 @@ std::vector<Objective> ObjectivesFromJson(const Json& json) {
                           .service = StringAt(one, "service"),
                           .well = kube::BoolAt(one, "well"),
                           .bad_ratio = NumberAt(one, "badRatio"),
-                          .burn_rate = NumberAt(one, "burnRate"),
-                          .budget_left = NumberAt(one, "budgetLeft"),
                           .sentence = StringAt(one, "sentence")});
   return objectives;
 }

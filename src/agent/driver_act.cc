@@ -18,7 +18,7 @@ namespace {
 constexpr int kMostTries = 40;
 constexpr base::Duration kBetweenTries = std::chrono::seconds(2);
 // What was bad falls below this share of what it was: it is better, if not well.
-constexpr double kClearlyBetter = 0.5;
+constexpr double kClearlyBetter = 0.7;
 
 struct Carried {
   bool touched = false;  // some step took place, now or before
@@ -228,16 +228,19 @@ bool Driver::Verify() {
     return Conclude(Verdict::kBlind, "the objectives could not be read");
   }
   bool well = true;
+  bool any_well = false;
   bool others_well = true;
   bool others_broken = false;
   for (const Objective& one : last.before) {
     if (!one.well) {
-      well = well && watch.WellFor(one.name, verify.hold, now);
+      const bool healed = watch.WellFor(one.name, verify.hold, now);
+      well = well && healed;
+      any_well = any_well || healed;
       continue;
     }
     const Objective* present = watch.Find(one.name);
     others_well = others_well && present != nullptr && present->well;
-    others_broken = others_broken || watch.BrokenFor(one.name, verify.hold, now);
+    others_broken = others_broken || watch.BrokenFor(one.name, verify.harm, now);
   }
   const std::string seen = Seen(last.before, watch);
   if (well && others_well) return Conclude(Verdict::kHelped, seen);
@@ -246,7 +249,8 @@ bool Driver::Verify() {
   if (others_broken) return Conclude(Verdict::kHarmed, seen);
   const double bad_before = BadOf(last.before, nullptr);
   const double bad_now = BadOf(last.before, &watch);
-  if (bad_before > 0 && bad_now < kClearlyBetter * bad_before)
+  // Of two causes at once, taking one away leaves the other.
+  if (any_well || (bad_before > 0 && bad_now < kClearlyBetter * bad_before))
     return Conclude(Verdict::kImproved, seen);
   return Conclude(Verdict::kNoHelp, seen);
 }

@@ -87,6 +87,8 @@ Placing Place(const AlertEvent& alert, const std::vector<const Record*>& records
         now_ns - (*record)->closed_ns <= policy.linger.count() &&
         Related(**record, alert, neighbourhood, policy.hops))
       return {Placing::Kind::kAbsorb, (*record)->id, "it began before the repair"};
+  if (policy.quiet.contains(std::string(alert.labels.Get("severity"))))
+    return {Placing::Kind::kIgnore, "", "its severity opens no incident"};
   if (open >= policy.max_open) return {Placing::Kind::kIgnore, "", "too many incidents are open"};
   return {Placing::Kind::kOpen, "", ""};
 }

@@ -130,6 +130,7 @@ Result<> Parser::Verify(const ConfigNode& map, VerifyPolicy* out) {
   reader.Duration("every", &out->every);
   reader.Duration("hold", &out->hold);
   reader.Duration("window", &out->window);
+  reader.Duration("harm", &out->harm);
   if (out->every < std::chrono::milliseconds(100))
     reader.Fail(reader.LineOf("every"), "every is too short; write 100ms or more");
   if (out->window < out->settle + out->hold)
@@ -146,6 +147,11 @@ Result<> Parser::Grouping(const ConfigNode& map, GroupingPolicy* out) {
   reader.Duration("linger", &out->linger);
   reader.Unsigned("max_open", &out->max_open);
   reader.Unsigned("max_alerts", &out->max_alerts);
+  if (reader.Has("quiet")) {
+    std::vector<std::string> quiet;
+    reader.Texts("quiet", &quiet);
+    out->quiet = {quiet.begin(), quiet.end()};
+  }
   for (const auto& [key, value, most] :
        {std::tuple{"max_open", out->max_open, std::uint64_t{1000}},
         std::tuple{"max_alerts", out->max_alerts, std::uint64_t{10'000}}})
@@ -266,7 +272,12 @@ Result<Policy> Parser::Read(const ConfigNode& root) {
   reader.Value("verify", [&](const ConfigNode& node) { return Verify(node, &policy.verify); });
   reader.Value("grouping",
                [&](const ConfigNode& node) { return Grouping(node, &policy.grouping); });
+  reader.Value("objectives", [&](const ConfigNode& node) -> Result<> {
+    ASSIGN_OR_RETURN(policy.objectives, ReadObjectivesPolicy(node, file_));
+    return {};
+  });
   reader.Duration("approval_timeout", &policy.approval_timeout);
+  reader.Duration("notice", &policy.notice);
   reader.Duration("observe", &policy.observe);
   reader.Duration("evidence_timeout", &policy.evidence_timeout);
   reader.Each("rules", [&](const ConfigNode& node) -> Result<> {

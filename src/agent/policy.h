@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "agent/action.h"
+#include "agent/objective_policy.h"
 #include "base/executor.h"
 #include "base/result.h"
 #include "incident/context.h"
@@ -58,6 +59,9 @@ struct VerifyPolicy {
   base::Duration every = std::chrono::seconds(2);    // between two looks
   base::Duration hold = std::chrono::seconds(10);    // well for so long is well
   base::Duration window = std::chrono::seconds(90);  // to get there
+  // What was well and is missed for so long after an action was harmed by it; shorter is the noise
+  // of pods that come and go.
+  base::Duration harm = std::chrono::seconds(20);
 };
 
 struct GroupingPolicy {
@@ -66,6 +70,8 @@ struct GroupingPolicy {
   base::Duration linger = std::chrono::minutes(10);  // late alerts belong to what was closed
   std::uint64_t max_open = 16;                       // incidents
   std::uint64_t max_alerts = 256;                    // of one incident
+  // Values of an alert's label "severity" that join incidents and open none.
+  std::set<std::string> quiet = {"ticket", "info", "none"};
 };
 
 struct Policy {
@@ -74,8 +80,11 @@ struct Policy {
   Mode mode = Mode::kAutonomous;  // until somebody chose another
   GuardrailPolicy guardrail{};
   VerifyPolicy verify{};
+  ObjectivesPolicy objectives{};
   GroupingPolicy grouping{};
   base::Duration approval_timeout = std::chrono::minutes(30);
+  // An objective that is missed for so long is an alert, whoever else says so or not.
+  base::Duration notice = std::chrono::seconds(2);
   // An alert that no objective bears out is watched so long, then handed to people.
   base::Duration observe = std::chrono::minutes(10);
   base::Duration evidence_timeout = std::chrono::seconds(30);  // to freeze and to rank

@@ -40,8 +40,6 @@ struct Objective {
   std::string service{};  // whose
   bool well = true;
   double bad_ratio = 0;    // of requests, in [0, 1]
-  double burn_rate = 0;    // times what the objective allows
-  double budget_left = 1;  // of the period's error budget; negative when overspent
   std::string sentence{};  // with its numbers
 };
 

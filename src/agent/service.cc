@@ -126,6 +126,10 @@ Result<> Service::OnAgent(std::function<Result<>(Agent&)> what) {
       kPatienceWithAgent);
 }
 
+void Service::TellAgent(std::function<void(Agent&)> what) {
+  loop_.Post([this, what = std::move(what)] { what(*agent_); });
+}
+
 Result<> Service::Serve(net::EventLoop& http_loop) {
   console_ = std::make_unique<ConsoleApi>(
       ConsoleApi::Options{.agent = *agent_,

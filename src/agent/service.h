@@ -51,6 +51,8 @@ class Service {
   std::uint16_t port() const;
   // Runs something on the agent and waits for it, ten seconds at most.
   base::Result<> OnAgent(std::function<base::Result<>(Agent&)> what);
+  // The same without waiting.
+  void TellAgent(std::function<void(Agent&)> what);
   // What changed in the cluster: for whoever freezes contexts.
   const ObjectHistory& history() const { return *history_; }
 

@@ -23,19 +23,25 @@ base::Result<kube::ClientConfig> FindAgentCluster(const std::string& kubeconfig)
 
 class ViewOfService final : public AgentView {
  public:
-  explicit ViewOfService(const agent::Service& service) : service_(service) {}
+  explicit ViewOfService(agent::Service& service) : service_(service) {}
   base::Result<std::vector<incident::Change>> Changes(std::int64_t from_ns,
                                                       std::int64_t to_ns) const override {
     return service_.history().Changes(from_ns, to_ns);
   }
+  void SetTopology(const std::vector<incident::Call>& calls) const override {
+    service_.TellAgent([calls](agent::Agent& agent) { agent.SetTopology(calls); });
+  }
 
  private:
-  const agent::Service& service_;
+  agent::Service& service_;
 };
 
 base::Result<> RunUntilSignal(const AgentOptions& options, const MakeAgentParts& make,
                               const sigset_t& signals) {
-  ASSIGN_OR_RETURN(agent::Policy policy, agent::LoadPolicy(options.policy));
+  ASSIGN_OR_RETURN(
+      agent::Policy policy,
+      agent::LoadPolicy(options.policy.empty() ? (FindDeployDirectory() / "policy.yaml").string()
+                                               : options.policy));
   ASSIGN_OR_RETURN(const ListenAddress address, ParseListenAddress(options.http));
   ASSIGN_OR_RETURN(const kube::ClientConfig cluster, FindAgentCluster(options.kubeconfig));
   // The API's own loop is not the agent's, which waits for its answers.
@@ -43,7 +49,7 @@ base::Result<> RunUntilSignal(const AgentOptions& options, const MakeAgentParts&
   net::EventLoop http_loop("agent-http", 2);
   net::EventLoop agent_loop("agent");
   ASSIGN_OR_RETURN(const auto client, kube::Client::Connect(kube_loop, cluster));
-  ASSIGN_OR_RETURN(const auto parts, make(options, agent_loop));
+  ASSIGN_OR_RETURN(const auto parts, make(options, policy, *client, agent_loop));
   ASSIGN_OR_RETURN(auto service, agent::Service::Start(agent_loop, http_loop,
                                                        {.state = options.state,
                                                         .address = address.host,
@@ -62,6 +68,7 @@ base::Result<> RunUntilSignal(const AgentOptions& options, const MakeAgentParts&
   int signal = 0;
   ::sigwait(&signals, &signal);
   base::LogInfo("agent", "ends", {{"signal", signal}});
+  parts->OnEnd();
   service.reset();
   return {};
 }

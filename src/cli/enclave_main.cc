@@ -1,6 +1,7 @@
 // The terminal: which commands there are and what they take. What each does stands in its own file.
 #include <CLI/CLI.hpp>
 
+#include "cli/agent_commands.h"
 #include "cli/commands.h"
 #include "cli/memory_command.h"
 #include "cli/rca_command.h"
@@ -18,6 +19,7 @@ constexpr const char* kExamples = R"(Examples:
   enclave run -- ./release.sh           run anything under a trace that follows what it changes
   enclave trace --last                  what it did, and what came of it
   enclave status -o json                what runs where, for programs
+  enclave incidents                     what broke, and what the agent made of it
   enclave down                          end it; `enclave up` brings everything back
   enclave test                          every check and test (from a checkout)
 )";
@@ -188,7 +190,7 @@ int main(int argc, char** argv) {
   long long up_timeout_s = up.timeout.count();
   up_command->add_flag("--wait", up.wait, "Return once every pod of every Deployment is Ready");
   up_command->add_flag("--bare", up.bare,
-                       "The cluster alone, without observatory, boutique and load");
+                       "The cluster alone, without observatory, agent, boutique and load");
   up_command->add_option("--timeout", up_timeout_s, "Seconds to wait")->check(CLI::PositiveNumber);
   AddPort(up_command, &up.port);
   up_command->footer("Example:\n  enclave up --wait --timeout 60\n");
@@ -240,6 +242,7 @@ int main(int argc, char** argv) {
       app.add_subcommand("load", "Play visitors of the shop, and say what they saw");
   AddLoad(load_command, &load);
 
+  const std::function<int()> agent = AddAgent(app);
   const MemoryCommand memory_command(app);
   const std::function<int()> rca = AddRca(app);
   const std::function<int()> run = AddRun(app);
@@ -280,6 +283,7 @@ int main(int argc, char** argv) {
   }
 
   if (*load_command) return Load(load);
+  if (const int done = agent(); done != kNotGiven) return done;
   if (memory_command.called()) return memory_command.Run();
   if (app.got_subcommand("rca")) return rca();
   if (app.got_subcommand("run")) return run();

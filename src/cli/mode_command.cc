@@ -5,6 +5,8 @@
 #include <cstdlib>
 
 #include "cli/agent_commands.h"
+#include "cli/cluster_access.h"
+#include "cli/state.h"
 #include "kube/object.h"
 #include "net/event_loop.h"
 #include "net/http.h"
@@ -26,11 +28,25 @@ std::string WhoAsks(const AskAgentOptions& options) {
   return user != nullptr && *user != '\0' ? user : "somebody";
 }
 
+// The agent of an enclave is a Service in it.
+Result<std::string> FindAgent(const AskAgentOptions& options, net::EventLoop& loop) {
+  if (!options.agent.empty()) return options.agent;
+  ASSIGN_OR_RETURN(const StatePaths paths, ResolveState(options.state));
+  ASSIGN_OR_RETURN(const auto api, OpenApi(paths, loop));
+  const auto service = api->Get(kube::kService, "agent", "agent");
+  if (!service)
+    return Fail(service.error().kind(),
+                fmt::format("this enclave has no agent ({}); name one with --agent URL",
+                            service.error().message()));
+  return fmt::format("http://{}:9096", StringAt((*service)->json(), "spec.clusterIP"));
+}
+
 Result<Json> AskAgent(const AskAgentOptions& options, const std::string& method,
                       const std::string& path, const Json& body = {}) {
   net::EventLoop loop("ask-agent");
-  ASSIGN_OR_RETURN(const auto client, net::HttpClient::Create(loop, {.base_url = options.agent}));
-  net::ClientRequest request{.method = method, .target = path};
+  ASSIGN_OR_RETURN(const std::string url, FindAgent(options, loop));
+  ASSIGN_OR_RETURN(const auto client, net::HttpClient::Create(loop, {.base_url = url, .tls = {}}));
+  net::ClientRequest request{.method = method, .target = path, .headers = {}, .body = {}};
   if (!body.is_null()) {
     request.headers["Content-Type"] = "application/json";
     request.body = body.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -40,12 +56,12 @@ Result<Json> AskAgent(const AskAgentOptions& options, const std::string& method,
     return Fail(answer.error().kind(),
                 fmt::format("asking the agent at {}: {}; is it running, and is this its --http "
                             "address?",
-                            options.agent, answer.error().message()));
+                            url, answer.error().message()));
   Json json = Json::parse(answer->body, nullptr, false);
   if (json.is_discarded())
-    return Fail(ErrorKind::kUnavailable,
-                fmt::format("{} answers, but not as an agent does; name its address with --agent",
-                            options.agent));
+    return Fail(
+        ErrorKind::kUnavailable,
+        fmt::format("{} answers, but not as an agent does; name its address with --agent", url));
   if (answer->status >= 400)
     return Fail(answer->status == 400 ? ErrorKind::kInvalidArgument : ErrorKind::kUnavailable,
                 StringAt(json, "error"));
