@@ -25,6 +25,7 @@ using ::testing::HasSubstr;
 using testing::IncidentOf;
 using ::testing::IsEmpty;
 using testing::kDayNs;
+using ::testing::Not;
 using ::testing::SizeIs;
 using testing::TempDir;
 
