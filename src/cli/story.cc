@@ -88,6 +88,7 @@ base::Result<> ReadClusterEvents(kube::Api& api, Story& story) {
     const Json& json = object->json();
     if (AnnotationIn(json, cluster::kTraceIdAnnotation) != story.id.ToString()) continue;
     story.events.push_back({.time_ns = TimeNs(StringAt(json, "lastTimestamp")),
+                            .revision = object->revision(),
                             .count = kube::IntAt(json, "count", 1),
                             .warning = StringAt(json, "type") == "Warning",
                             .kind = StringAt(json, "involvedObject.kind"),
@@ -96,7 +97,8 @@ base::Result<> ReadClusterEvents(kube::Api& api, Story& story) {
                             .reason = StringAt(json, "reason"),
                             .message = StringAt(json, "message")});
   }
-  OrderBy(story.events, &ClusterEvent::time_ns);
+  OrderBy(story.events,
+          [](const ClusterEvent& event) { return std::pair(event.time_ns, event.revision); });
   return {};
 }
 

@@ -53,7 +53,8 @@ struct StoryObject {
 
 // An Event of the cluster about an object that carried the TraceID.
 struct ClusterEvent {
-  std::int64_t time_ns = 0;  // of the last time
+  std::int64_t time_ns = 0;                         // of the last time, to the second
+  kube::Revision revision = kube::Revision::kNone;  // orders those of one second
   std::int64_t count = 1;
   bool warning = false;
   std::string kind{};  // of the object
