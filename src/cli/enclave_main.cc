@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
+#include "cli/memory_command.h"
 #include "cli/rca_command.h"
 
 namespace {
@@ -235,6 +236,7 @@ int main(int argc, char** argv) {
       app.add_subcommand("load", "Play visitors of the shop, and say what they saw");
   AddLoad(load_command, &load);
 
+  const MemoryCommand memory_command(app);
   const std::function<int()> rca = AddRca(app);
   LogTemplatesOptions log_templates;
   CLI::App* logs_command = app.add_subcommand("logs", "What a program's log says");
@@ -272,6 +274,7 @@ int main(int argc, char** argv) {
   }
 
   if (*load_command) return Load(load);
+  if (memory_command.called()) return memory_command.Run();
   if (app.got_subcommand("rca")) return rca();
   if (*log_templates_command) return LogTemplates(log_templates);
   return Kubectl(kubectl_state, kubectl_command->remaining());
