@@ -8,6 +8,7 @@
 #include <string>
 #include <tuple>
 
+#include "incident/keep_first.h"
 #include "incident/parallel.h"
 #include "incident/summary.h"
 
@@ -22,13 +23,6 @@ constexpr std::size_t kEnoughNormal = 3;
 
 // Strata, or groups of them, that one thread takes at a time.
 constexpr std::size_t kRun = 32;
-
-template <typename T>
-std::size_t KeepFirst(std::vector<T>& items, std::size_t most) {
-  const std::size_t over = items.size() > most ? items.size() - most : 0;
-  items.resize(items.size() - over);
-  return over;
-}
 
 }  // namespace
 
@@ -60,7 +54,7 @@ void SpanEvidence::GroupRows() {
   PairIndex call_strata;  // context and callee, as numbers of the list below
   std::vector<std::uint32_t> of_call;
   std::vector<std::uint32_t> of_context(table_.contexts(), SpanTable::kNone);
-  std::vector<std::uint32_t> stratum_of(rows.size());
+  stratum_of_.resize(rows.size());
   const auto begin = [&](Group& group, std::uint32_t context) {
     const auto stratum = static_cast<std::uint32_t>(strata_.size());
     strata_.push_back({.context = context});
@@ -86,7 +80,7 @@ void SpanEvidence::GroupRows() {
         of_context[row.context] = begin(operations_[row.operation], row.context);
       stratum = of_context[row.context];
     }
-    stratum_of[number] = stratum;
+    stratum_of_[number] = stratum;
     strata_[stratum].spans++;
   }
   std::uint32_t next = 0;
@@ -99,7 +93,7 @@ void SpanEvidence::GroupRows() {
   self_ms_.resize(next);
   bins_.resize(next);
   for (std::uint32_t number = 0; number < rows.size(); ++number) {
-    Stratum& stratum = strata_[stratum_of[number]];
+    Stratum& stratum = strata_[stratum_of_[number]];
     const std::uint32_t at = stratum.first + stratum.spans++;
     rows_[at] = number;
     self_ms_[at] = table_.SelfMs(number);
@@ -108,7 +102,7 @@ void SpanEvidence::GroupRows() {
   slow_.resize(strata_.size() * bins);
   failed_.resize(strata_.size() * bins);
   for (const std::uint32_t number : failed_rows_)
-    failed_[std::size_t{stratum_of[number]} * bins + rows[number].bin].taken++;
+    failed_[std::size_t{stratum_of_[number]} * bins + rows[number].bin].taken++;
   for (auto* groups : {&operations_, &edges_})
     for (Group& group : *groups)
       std::ranges::sort(group.strata, {},
@@ -116,7 +110,7 @@ void SpanEvidence::GroupRows() {
 }
 
 void SpanEvidence::TallyStratum(std::uint32_t number) {
-  const Stratum& stratum = strata_[number];
+  Stratum& stratum = strata_[number];
   const auto all_self = std::span(self_ms_).subspan(stratum.first, stratum.spans);
   const auto all_bins = std::span(bins_).subspan(stratum.first, stratum.spans);
   Tally* slow = &slow_[std::size_t{number} * timeline_.bins()];
@@ -139,6 +133,7 @@ void SpanEvidence::TallyStratum(std::uint32_t number) {
     return;
   }
   const double limit = Quantile(normal, 0.95) * 1.1 + kSlowFloorMs;
+  stratum.limit_ms = limit;
   for (std::uint32_t i = 0; i < stratum.spans; ++i) {
     slow[all_bins[i]].chances++;
     slow[all_bins[i]].taken += all_self[i] > limit;
@@ -277,7 +272,7 @@ void SpanEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bo
   FillOperations(context, onsets, bounds);
   FillEdges(context, onsets, bounds);
   FillFlows(context, onsets, bounds);
-  FillTraces(context, onsets.agreed, bounds);
+  FillTraces(context, onsets, bounds);
   FillServices(context, onsets.agreed);
 }
 
@@ -333,7 +328,8 @@ void SpanEvidence::FillEdges(Context& context, const Onsets& onsets, const Bound
       std::size_t calls[2] = {0, 0};
       std::map<std::uint32_t, std::uint32_t> operations;
       for (const std::uint32_t stratum : group.strata) {
-        const auto [context_number, first, spans] = strata_[stratum];
+        const std::uint32_t first = strata_[stratum].first;
+        const std::uint32_t spans = strata_[stratum].spans;
         for (std::uint32_t at = first; at < first + spans; ++at)
           calls[bins_[at] >= onsets.agreed]++;
         // A context ends in one operation.
@@ -420,69 +416,6 @@ void SpanEvidence::FillFlows(Context& context, const Onsets& onsets, const Bound
     return key(a) < key(b);
   });
   context.left_out["flows"] = KeepFirst(context.flows, bounds.items * 2);
-}
-
-void SpanEvidence::FillTraces(Context& context, std::uint32_t onset, const Bounds& bounds) const {
-  using Key = std::tuple<std::uint32_t, std::uint32_t, std::string, std::string>;
-  struct Found {
-    std::uint32_t row = SpanTable::kNone;
-    std::uint64_t before = 0;
-    std::uint64_t during = 0;
-    std::int64_t first_ns = INT64_MAX;
-  };
-  std::map<Key, Found> found;
-  for (const std::uint32_t number : failed_rows_) {
-    const SpanTable::Row& row = table_.rows()[number];
-    const bool is_deepest = std::ranges::none_of(
-        table_.ChildrenOf(row), [&](std::uint32_t child) { return table_.rows()[child].failed; });
-    if (!is_deepest) continue;
-    const FailureNote& note = table_.failures()[row.failure];
-    Found& same = found[{row.service, row.operation, note.exception, note.location}];
-    if (row.bin < onset) {
-      same.before++;
-      continue;
-    }
-    same.during++;
-    same.first_ns = std::min(same.first_ns, row.start_ns);
-    if (same.row == SpanTable::kNone || table_.rows()[same.row].start_ns > row.start_ns)
-      same.row = number;
-  }
-  for (const auto& [key, same] : found) {
-    if (same.during == 0) continue;
-    const SpanTable::Row& row = table_.rows()[same.row];
-    const FailureNote& note = table_.failures()[row.failure];
-    // A call that nobody answered tells of the one who should have.
-    const bool unanswered = row.is_call && row.children == 0 && row.peer != SpanTable::kNone;
-    FailingTrace failing{.trace_id = row.trace_id,
-                         .service = services_.Name(unanswered ? row.peer : row.service),
-                         .operation = names_.Name(table_.operations()[row.operation].name),
-                         .message = note.message,
-                         .exception = note.exception,
-                         .location = note.location,
-                         .unanswered = unanswered,
-                         .like_it = same.during,
-                         .before = same.before,
-                         .onset_ns = same.first_ns};
-    std::uint32_t at = same.row;
-    if (unanswered) failing.path.push_back(failing.service);
-    for (int depth = 0; at != SpanTable::kNone && depth < 64; ++depth) {
-      const std::string& service = services_.Name(table_.rows()[at].service);
-      if (failing.path.empty() || failing.path.back() != service) failing.path.push_back(service);
-      failing.duration_ms = table_.rows()[at].DurationMs();
-      at = table_.rows()[at].parent;
-    }
-    std::ranges::reverse(failing.path);
-    context.traces.push_back(std::move(failing));
-  }
-  std::ranges::sort(context.traces, [](const FailingTrace& a, const FailingTrace& b) {
-    return std::tuple(-static_cast<double>(a.like_it), std::string_view(a.service),
-                      std::string_view(a.operation), std::string_view(a.exception),
-                      std::string_view(a.location)) <
-           std::tuple(-static_cast<double>(b.like_it), std::string_view(b.service),
-                      std::string_view(b.operation), std::string_view(b.exception),
-                      std::string_view(b.location));
-  });
-  context.left_out["traces"] = KeepFirst(context.traces, bounds.items);
 }
 
 void SpanEvidence::FillServices(Context& context, std::uint32_t onset) const {

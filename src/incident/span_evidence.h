@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "incident/context.h"
@@ -38,6 +39,7 @@ class SpanEvidence {
     std::uint32_t context = 0;
     std::uint32_t first = 0;  // of its spans, in what stands below in their order
     std::uint32_t spans = 0;
+    double limit_ms = 0;  // what takes longer for itself is slow; 0: not known
   };
   // Contexts that are told as one.
   struct Group {
@@ -84,7 +86,13 @@ class SpanEvidence {
   void FillOperations(Context& context, const Onsets& onsets, const Bounds& bounds) const;
   void FillEdges(Context& context, const Onsets& onsets, const Bounds& bounds) const;
   void FillFlows(Context& context, const Onsets& onsets, const Bounds& bounds) const;
-  void FillTraces(Context& context, std::uint32_t onset, const Bounds& bounds) const;
+  // In trace_evidence.cc.
+  void FillTraces(Context& context, const Onsets& onsets, const Bounds& bounds) const;
+  void FillFailing(Context& context, std::uint32_t onset) const;
+  void FillSlow(Context& context, const Onsets& onsets) const;
+  // Services from the entry of a request to one of its spans, and the row it was entered by.
+  std::vector<std::string> PathTo(std::uint32_t row, std::uint32_t& entry) const;
+  double UsualMs(std::uint32_t row, std::uint32_t onset) const;
   void FillServices(Context& context, std::uint32_t onset) const;
   // Requests that a service served, before the onset and from it on.
   Tally Served(std::uint32_t service, std::uint32_t onset) const;
@@ -98,6 +106,7 @@ class SpanEvidence {
   std::vector<std::uint32_t> served_;  // service × bin
   std::vector<std::uint32_t> failed_rows_;
   std::vector<Stratum> strata_;
+  std::vector<std::uint32_t> stratum_of_;  // by row
   // Of the spans, stratum after stratum.
   std::vector<std::uint32_t> rows_;
   std::vector<double> self_ms_;

@@ -40,6 +40,7 @@ struct KnownAttributes {
   const AttributeValue* server_address = nullptr;
   const AttributeValue* net_peer_name = nullptr;
   const AttributeValue* http_host = nullptr;
+  const AttributeValue* file = nullptr;
 
   explicit KnownAttributes(const Attributes& attributes) {
     for (const telemetry::Attribute& attribute : attributes) {
@@ -50,6 +51,8 @@ struct KnownAttributes {
                                      : key == "server.address"          ? &server_address
                                      : key == "net.peer.name"           ? &net_peer_name
                                      : key == "http.host"               ? &http_host
+                                     : key == "code.filepath"           ? &file
+                                     : key == "code.file.path"          ? &file
                                                                         : nullptr;
       if (known != nullptr && *known == nullptr) *known = &attribute.value;
     }
@@ -152,6 +155,9 @@ void SpanTable::Add(const telemetry::Span& span, std::uint32_t bin) {
     row.failure = static_cast<std::uint32_t>(failures_.size());
     failures_.push_back(*std::move(note));
   }
+  if (known.file != nullptr)
+    if (const std::string place = LocationIn(span.attributes); !place.empty())
+      row.place = names_.Intern(place);
   if (row.is_call)
     if (const std::string peer = NamedPeer(known); !peer.empty())
       named_peers_.emplace_back(static_cast<std::uint32_t>(rows_.size()), names_.Intern(peer));

@@ -50,6 +50,7 @@ class SpanTable {
     std::uint32_t first_child = 0;
     std::uint32_t children = 0;
     std::uint32_t failure = kNone;  // index of its note
+    std::uint32_t place = kNone;    // name: the line of code it says it stands for
     bool is_call = false;           // a client's span
     bool detached = false;          // a consumer's, or begun after its parent ended
     bool failed = false;
