@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/commands.h"
+#include "cli/drill_command.h"
 #include "cli/rca_command.h"
 
 namespace {
@@ -236,6 +237,7 @@ int main(int argc, char** argv) {
   AddLoad(load_command, &load);
 
   const std::function<int()> rca = AddRca(app);
+  const std::function<int()> drill = AddDrill(app);
   LogTemplatesOptions log_templates;
   CLI::App* logs_command = app.add_subcommand("logs", "What a program's log says");
   logs_command->require_subcommand(1);
@@ -273,6 +275,7 @@ int main(int argc, char** argv) {
 
   if (*load_command) return Load(load);
   if (app.got_subcommand("rca")) return rca();
+  if (app.got_subcommand("drill")) return drill();
   if (*log_templates_command) return LogTemplates(log_templates);
   return Kubectl(kubectl_state, kubectl_command->remaining());
 }
