@@ -176,10 +176,6 @@ void List(const drills::Book& book, OutputFormat output) {
   fmt::print("{}", FormatTable(rows));
 }
 
-double SecondsOf(base::Duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
 void PrintJsonLine(const nlohmann::json& json) {
   fmt::print("{}\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   std::fflush(stdout);
@@ -190,7 +186,7 @@ void PrintStory(const drills::Drill& drill, const drills::Seen& seen,
   fmt::print("\n{} {}\n", verdict.passed() ? Green("●") : Red("●"), drill.title);
   for (const std::string& line : drills::Story(drill, seen, verdict)) fmt::print("{}\n", line);
   const auto time = [](const std::optional<base::Duration>& duration) {
-    return duration ? fmt::format("{:.1f} s", SecondsOf(*duration)) : std::string("never");
+    return duration ? fmt::format("{:.1f} s", drills::InSeconds(*duration)) : std::string("never");
   };
   if (drill.causes.empty())
     fmt::print("{}: {}\n\n", drill.name,
@@ -208,29 +204,30 @@ bool ReportUnattended(drills::Runner& runner, const drills::Drill& drill, const 
   const base::MonoTime begun = pace.Now();
   const auto settled = seen.interrupted ? Fail(ErrorKind::kCancelled, "interrupted")
                                         : runner.Settle(drill.ns, std::chrono::seconds(5));
-  const double healed = SecondsOf(pace.Now() - begun) - 5;
+  const double healed = drills::InSeconds(pace.Now() - begun) - 5;
   const bool shown = seen.first_bad.has_value() == !drill.causes.empty();
   if (output == OutputFormat::kJson)
-    PrintJsonLine(
-        {{"drill", drill.name},
-         {"secondsUntilFelt", seen.first_bad ? SecondsOf(*seen.first_bad - seen.broken) : -1},
-         {"request", seen.request ? seen.request->place : ""},
-         {"healed", settled.has_value()},
-         {"secondsUntilHealed", healed},
-         {"failed", seen.failed},
-         {"touched", seen.touched}});
+    PrintJsonLine({{"drill", drill.name},
+                   {"secondsUntilFelt",
+                    seen.first_bad ? drills::InSeconds(*seen.first_bad - seen.broken) : -1},
+                   {"request", seen.request ? seen.request->place : ""},
+                   {"healed", settled.has_value()},
+                   {"secondsUntilHealed", healed},
+                   {"failed", seen.failed},
+                   {"touched", seen.touched}});
   else
-    fmt::print("{}: felt after {}, {} {}; request: {} {}\n", drill.name,
-               seen.first_bad ? fmt::format("{:.1f} s", SecondsOf(*seen.first_bad - seen.broken))
-                              : "never",
-               settled ? fmt::format("healed {:.1f} s after it was put back", healed)
-                       : settled.error().message(),
-               seen.failed,
-               seen.request
-                   ? fmt::format("{:+.1f} s {}", SecondsOf(seen.request->time - seen.broken),
-                                 seen.request->trace)
-                   : "none",
-               seen.request ? seen.request->place + " " + seen.request->error : "");
+    fmt::print(
+        "{}: felt after {}, {} {}; request: {} {}\n", drill.name,
+        seen.first_bad ? fmt::format("{:.1f} s", drills::InSeconds(*seen.first_bad - seen.broken))
+                       : "never",
+        settled ? fmt::format("healed {:.1f} s after it was put back", healed)
+                : settled.error().message(),
+        seen.failed,
+        seen.request
+            ? fmt::format("{:+.1f} s {}", drills::InSeconds(seen.request->time - seen.broken),
+                          seen.request->trace)
+            : "none",
+        seen.request ? seen.request->place + " " + seen.request->error : "");
   std::fflush(stdout);
   return shown && settled && seen.failed.empty();
 }

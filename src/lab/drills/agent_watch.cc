@@ -105,7 +105,7 @@ Result<std::vector<SeenEvent>> AgentWatch::Poll(const World& world) {
     Update(whole, world.pace.WallNow(), &news);
   }
   std::ranges::sort(incidents_, {}, &SeenIncident::opened);
-  std::ranges::stable_sort(news, {}, &SeenEvent::sequence);
+  std::ranges::sort(news, {}, &SeenEvent::sequence);
   return news;
 }
 

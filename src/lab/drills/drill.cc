@@ -282,9 +282,10 @@ Result<Drill> ParseDrill(std::string_view text, const std::string& file) {
   for (const Json& one : *faults) {
     ASSIGN_OR_RETURN(Fault fault,
                      ParseFault(one, fmt::format("{}: fault {}", file, drill.faults.size() + 1)));
-    drill.faults.push_back(std::move(fault));
+    // Of equal times in the order of the file.
+    const auto place = std::ranges::upper_bound(drill.faults, fault.after, {}, &Fault::after);
+    drill.faults.insert(place, std::move(fault));
   }
-  std::ranges::stable_sort(drill.faults, {}, &Fault::after);
   const Json* truth = fields.Find("truth");
   if (truth == nullptr) return fields.Wrong("truth", "it is missing");
   RETURN_IF_ERROR(ParseTruth(*truth, file + ": truth", &drill));

@@ -91,6 +91,10 @@ base::Result<Book> ReadBook(const std::filesystem::path& folder);
 // What a person would have typed.
 std::string CommandOf(const Fault& fault, const std::string& ns);
 
+inline double InSeconds(base::Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
 // "10s", "1.5s", "5m"; nullopt for anything else.
 std::optional<base::Duration> ParseSpan(std::string_view text);
 

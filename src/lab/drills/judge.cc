@@ -12,10 +12,6 @@ namespace {
 using base::Duration;
 using base::WallTime;
 
-double Seconds(Duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
 bool Has(const std::vector<std::string>& list, const std::string& one) {
   return std::ranges::find(list, one) != list.end();
 }
@@ -100,7 +96,8 @@ void JudgeRecovery(const Drill& drill, const Seen& seen, Verdict* verdict) {
     verdict->detected = *verdict->detection <= drill.detect;
     if (!verdict->detected)
       verdict->faults.push_back(fmt::format("detected after {:.1f} s, allowed are {:.0f} s",
-                                            Seconds(*verdict->detection), Seconds(drill.detect)));
+                                            InSeconds(*verdict->detection),
+                                            InSeconds(drill.detect)));
   } else {
     verdict->faults.emplace_back("no incident was opened");
   }
@@ -112,7 +109,7 @@ void JudgeRecovery(const Drill& drill, const Seen& seen, Verdict* verdict) {
   verdict->recovered = *verdict->recovery <= drill.recover;
   if (!verdict->recovered)
     verdict->faults.push_back(fmt::format("well again after {:.1f} s, allowed are {:.0f} s",
-                                          Seconds(*verdict->recovery), Seconds(drill.recover)));
+                                          InSeconds(*verdict->recovery), InSeconds(drill.recover)));
   for (const SeenIncident& incident : seen.incidents) {
     if (incident.open()) {
       verdict->recovered = false;

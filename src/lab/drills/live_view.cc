@@ -12,10 +12,6 @@ namespace {
 using base::Duration;
 using base::WallTime;
 
-double SecondsOf(Duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
 std::string Painted(const LiveStyle& style, std::string_view code, std::string_view text) {
   return style.colour ? fmt::format("\x1b[{}m{}\x1b[0m", code, text) : std::string(text);
 }
@@ -56,7 +52,7 @@ std::string PhaseBar(const Live& live, const LiveStyle& style) {
     const bool reached = mark.time.has_value() || live.phase == mark.phase;
     std::string text = fmt::format("{} {}", reached ? "●" : "○", ToString(mark.phase));
     if (mark.time && mark.phase > Phase::kBroken)
-      text += fmt::format(" {:+.0f}s", SecondsOf(*mark.time - seen.broken));
+      text += fmt::format(" {:+.0f}s", InSeconds(*mark.time - seen.broken));
     const bool now = live.phase == mark.phase;
     bar += (bar.empty() ? "" : "  ") + Painted(style, now ? "1" : reached ? "32" : "2", text);
   }
@@ -89,7 +85,7 @@ std::vector<std::string> Picture(const Live& live, const std::vector<Objective>&
   const Seen& seen = live.seen;
   std::vector<std::string> lines;
   const double since =
-      SecondsOf(live.now - (live.phase > Phase::kSteady ? seen.broken : live.began));
+      InSeconds(live.now - (live.phase > Phase::kSteady ? seen.broken : live.began));
   const std::string head = fmt::format("{}  {}", live.drill.name, live.drill.title);
   lines.push_back(Painted(style, "1", Cut(head, style.width - 10)) +
                   fmt::format("  {:.0f} s", std::max(since, 0.0)));

@@ -28,10 +28,6 @@ constexpr seconds kRequestAround{30};
 // What the rest of the laboratory may not lose either.
 constexpr const char* kObservatoryNamespace = "observatory";
 
-double SecondsOf(Duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
 std::string Joined(const std::vector<std::string>& texts) {
   std::string joined;
   for (const std::string& text : texts) joined += (joined.empty() ? "" : ", ") + text;
@@ -134,7 +130,7 @@ Result<> Runner::Settle(const std::string& ns, Duration hold) {
     if (now >= deadline)
       return Fail(ErrorKind::kDeadlineExceeded,
                   fmt::format("the laboratory did not become steady within {:.0f} s: {}",
-                              SecondsOf(options_.steady_timeout), missing));
+                              InSeconds(options_.steady_timeout), missing));
     if (!world_.pace.Wait(kStep)) return Fail(ErrorKind::kCancelled, "interrupted");
   }
 }
@@ -175,7 +171,7 @@ void Runner::Look(State* state) {
   if (!reading.broken.empty() && !seen.first_bad) {
     seen.first_bad = reading.time;
     Tell(state, fmt::format("users feel it: {} after {:.1f} s", Joined(reading.broken),
-                            SecondsOf(reading.time - seen.broken)));
+                            InSeconds(reading.time - seen.broken)));
   } else if (reading.known() && reading.broken != state->last_broken) {
     Tell(state,
          reading.broken.empty() ? "all objectives are met" : "not met: " + Joined(reading.broken));

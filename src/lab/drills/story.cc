@@ -15,10 +15,6 @@ namespace {
 using base::Duration;
 using base::WallTime;
 
-double SecondsOf(Duration duration) {
-  return std::chrono::duration<double>(duration).count();
-}
-
 constexpr std::size_t kMostEvidence = 3;
 
 class Teller {
@@ -26,7 +22,7 @@ class Teller {
   explicit Teller(WallTime zero) : zero_(zero) {}
   void At(std::optional<WallTime> time, std::string_view what, const std::string& text) {
     lines_.push_back(fmt::format("{:>8}  {:<10} {}",
-                                 time ? fmt::format("{:+.1f} s", SecondsOf(*time - zero_)) : "",
+                                 time ? fmt::format("{:+.1f} s", InSeconds(*time - zero_)) : "",
                                  what, text));
   }
   std::vector<std::string> Take() { return std::move(lines_); }
@@ -66,7 +62,7 @@ Json TimeOf(std::optional<WallTime> time) {
 }
 
 Json SecondsJson(const std::optional<Duration>& duration) {
-  return duration ? Json(std::round(SecondsOf(*duration) * 10) / 10) : Json();
+  return duration ? Json(std::round(InSeconds(*duration) * 10) / 10) : Json();
 }
 
 Json ToJson(const SeenIncident& incident) {
@@ -119,8 +115,8 @@ std::vector<std::string> Row(const std::string& name, const std::vector<const Ru
     recovered += run->verdict.recovered ? 1 : 0;
     harmful += run->verdict.harmless ? 0 : 1;
     passed += run->verdict.passed() ? 1 : 0;
-    if (run->verdict.detection) detection.push_back(SecondsOf(*run->verdict.detection));
-    if (run->verdict.recovery) recovery.push_back(SecondsOf(*run->verdict.recovery));
+    if (run->verdict.detection) detection.push_back(InSeconds(*run->verdict.detection));
+    if (run->verdict.recovery) recovery.push_back(InSeconds(*run->verdict.recovery));
   }
   const auto [detected, detected_worst] = MedianAndWorst(std::move(detection));
   const auto [well, well_worst] = MedianAndWorst(std::move(recovery));
