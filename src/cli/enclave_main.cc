@@ -3,6 +3,7 @@
 
 #include "cli/commands.h"
 #include "cli/drill_command.h"
+#include "cli/memory_command.h"
 #include "cli/rca_command.h"
 
 namespace {
@@ -236,6 +237,7 @@ int main(int argc, char** argv) {
       app.add_subcommand("load", "Play visitors of the shop, and say what they saw");
   AddLoad(load_command, &load);
 
+  const MemoryCommand memory_command(app);
   const std::function<int()> rca = AddRca(app);
   const std::function<int()> drill = AddDrill(app);
   LogTemplatesOptions log_templates;
@@ -274,6 +276,7 @@ int main(int argc, char** argv) {
   }
 
   if (*load_command) return Load(load);
+  if (memory_command.called()) return memory_command.Run();
   if (app.got_subcommand("rca")) return rca();
   if (app.got_subcommand("drill")) return drill();
   if (*log_templates_command) return LogTemplates(log_templates);
