@@ -49,6 +49,10 @@ TEST(MachineHostTest, AContainerIsKnownByItsPod) {
   EXPECT_EQ(ContainerIdOf(environment, "uid"), "");
   EXPECT_EQ(ContainerIdOf(environment, ""), "");
   EXPECT_EQ(ContainerIdOf("ENCLAVE_CONTAINER_ID=", "uid-1"), "");
+  const std::string shim = "/bin/enclave-shim\0run\0/s/containers/uid-1/redis/0\0"s;
+  EXPECT_EQ(ShimContainerIdOf(shim, "uid-1"), "uid-1/redis/0");
+  EXPECT_EQ(ShimContainerIdOf(shim, "uid"), "");
+  EXPECT_EQ(ShimContainerIdOf("vi\0/s/containers/uid-1/redis/0"s, "uid-1"), "");
 }
 
 TEST(MachineHostTest, ProcessesAreStoppedAndGoOnAgain) {

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
 
 #include "base/quote.h"
 
@@ -35,17 +36,47 @@ struct Found {
   std::string container;
 };
 
+// Field 4 of /proc/PID/stat; the name before it may hold anything, but ends with the last bracket.
+pid_t ParentOf(pid_t pid) {
+  const std::string stat = Slurp(fmt::format("/proc/{}/stat", pid));
+  const auto bracket = stat.rfind(')');
+  if (bracket == std::string::npos || bracket + 4 >= stat.size()) return 0;
+  pid_t parent = 0;
+  std::from_chars(stat.data() + bracket + 4, stat.data() + stat.size(), parent);
+  return parent;
+}
+
 std::vector<Found> ProcessesOf(const std::string& pod_uid) {
-  std::vector<Found> found;
+  std::map<pid_t, pid_t> parents;
+  std::map<pid_t, std::string> containers;
+  std::map<pid_t, std::string> shims;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator("/proc", error)) {
     const std::string name = entry.path().filename().string();
     pid_t pid = 0;
     const auto [end, wrong] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (wrong != std::errc() || end != name.data() + name.size()) continue;
-    std::string container = ContainerIdOf(Slurp(entry.path() / "environ"), pod_uid);
-    if (!container.empty()) found.push_back({.pid = pid, .container = std::move(container)});
+    parents[pid] = ParentOf(pid);
+    const std::string shim = ShimContainerIdOf(Slurp(entry.path() / "cmdline"), pod_uid);
+    const std::string marked = ContainerIdOf(Slurp(entry.path() / "environ"), pod_uid);
+    if (!shim.empty())
+      shims[pid] = shim;
+    else if (!marked.empty())
+      containers[pid] = marked;
   }
+  // Some programs write their title over their environment.
+  for (const auto& [pid, parent] : parents) {
+    pid_t at = parent;
+    for (int steps = 0; steps < 16 && at > 1 && !containers.contains(pid); ++steps) {
+      if (const auto shim = shims.find(at); shim != shims.end() && !shims.contains(pid))
+        containers[pid] = shim->second;
+      const auto next = parents.find(at);
+      at = next == parents.end() ? 0 : next->second;
+    }
+  }
+  std::vector<Found> found;
+  for (const auto& [pid, container] : containers)
+    found.push_back({.pid = pid, .container = container});
   return found;
 }
 
@@ -61,6 +92,15 @@ std::string ContainerIdOf(std::string_view environment, std::string_view pod_uid
     if (!pod_uid.empty() && id.find(part) != std::string_view::npos) return std::string(id);
   }
   return "";
+}
+
+std::string ShimContainerIdOf(std::string_view command_line, std::string_view pod_uid) {
+  const std::string_view program = command_line.substr(0, command_line.find('\0'));
+  if (pod_uid.empty() || !program.ends_with("enclave-shim")) return "";
+  const auto at = command_line.find(fmt::format("/{}/", pod_uid));
+  if (at == std::string_view::npos) return "";
+  const std::string_view id = command_line.substr(at + 1);
+  return std::string(id.substr(0, id.find('\0')));
 }
 
 std::vector<std::string> CgroupDirectories(std::string_view cgroup_file, const std::string& root) {

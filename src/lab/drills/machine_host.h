@@ -1,5 +1,6 @@
 // The machine whose processes are the pods' containers, reached as its owner would: through /proc,
-// signals and cgroups. A container's processes carry its id in their environment.
+// signals and cgroups. A container's processes carry its id in their environment, and descend from
+// a shim that is started with it.
 //
 // One thread. PutBack is also done on destruction.
 #pragma once
@@ -31,6 +32,11 @@ class MachineHost final : public Host {
   std::vector<net::ProcessId> stopped_;
   std::vector<net::ProcessId> started_;  // children of ours
 };
+
+// Whether a command line as /proc/PID/cmdline has it is the shim of a container of the pod; the id,
+// or
+// "".
+std::string ShimContainerIdOf(std::string_view command_line, std::string_view pod_uid);
 
 // Whether an environment as /proc/PID/environ has it belongs to a container of the pod; the id, or
 // "".
