@@ -3,6 +3,7 @@
 
 #include "cli/agent_commands.h"
 #include "cli/commands.h"
+#include "cli/drill_command.h"
 #include "cli/memory_command.h"
 #include "cli/rca_command.h"
 #include "cli/run_command.h"
@@ -247,6 +248,7 @@ int main(int argc, char** argv) {
   const std::function<int()> rca = AddRca(app);
   const std::function<int()> run = AddRun(app);
   const std::function<int()> trace = AddTrace(app);
+  const std::function<int()> drill = AddDrill(app);
   LogTemplatesOptions log_templates;
   CLI::App* logs_command = app.add_subcommand("logs", "What a program's log says");
   logs_command->require_subcommand(1);
@@ -288,6 +290,7 @@ int main(int argc, char** argv) {
   if (app.got_subcommand("rca")) return rca();
   if (app.got_subcommand("run")) return run();
   if (app.got_subcommand("trace")) return trace();
+  if (app.got_subcommand("drill")) return drill();
   if (*log_templates_command) return LogTemplates(log_templates);
   return Kubectl(kubectl_state, kubectl_command->remaining());
 }
