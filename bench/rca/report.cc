@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "bench/rca/memory_tables.h"
+
 namespace enclave::bench::rca {
 namespace {
 
@@ -245,6 +247,13 @@ class Evaluator {
         RunCase(i, entry);
         if (options_.progress) options_.progress(++done, all);
       }
+    if (memory_) {
+      auto report = memory_->Run();
+      if (report)
+        evaluation_.memory = *std::move(report);
+      else
+        Complain(report.error());
+    }
     return std::move(evaluation_);
   }
 
@@ -267,6 +276,10 @@ class Evaluator {
     if (options_.ablate)
       for (const NamedFamily& family : kFamilies)
         evaluation_.ablated.push_back(make(fmt::format("without {}", family.name)));
+    if (!options_.remember || !options_.perturb) return;
+    std::vector<std::string> repeats{evaluation_.plain.name};
+    for (const Variant& variant : evaluation_.perturbed) repeats.push_back(variant.name);
+    memory_.emplace(packs_.size(), std::move(repeats));
   }
 
   void RunCase(std::size_t place, const CaseEntry& entry) {
@@ -276,7 +289,7 @@ class Evaluator {
     if (loaded) {
       std::ranges::copy(loaded->skipped, std::back_inserter(evaluation_.skipped));
       // The first run warms caches and the allocator; the second is timed.
-      if (const auto warm = Ask(*loaded, Perturbation::kNone, {}, clock_); !warm)
+      if (const auto warm = Ask(*loaded, Perturbation::kNone, {}, clock_, &workers_); !warm)
         Complain(warm.error());
     } else {
       Complain(loaded.error());
@@ -285,7 +298,8 @@ class Evaluator {
                          const enclave::rca::Options& options) -> std::optional<Answer> {
       std::optional<Answer> answer;
       if (loaded)
-        if (auto given = Ask(*loaded, perturbation, options, clock_)) answer = *std::move(given);
+        if (auto given = Ask(*loaded, perturbation, options, clock_, &workers_))
+          answer = *std::move(given);
       variant.packs[place].push_back(
           answer ? Compare(*answer, entry, truth, pack.labels_are_symptoms) : Failed(entry, truth));
       return answer;
@@ -296,8 +310,10 @@ class Evaluator {
           PredictionLine(*plain, evaluation_.plain.packs[place].back()));
     else
       ++evaluation_.failed;
+    std::vector<Answer> repeats{plain.value_or(Answer{})};
     for (std::size_t i = 0; i < evaluation_.perturbed.size(); ++i)
-      ask(evaluation_.perturbed[i], kPerturbations[i], {});
+      repeats.push_back(ask(evaluation_.perturbed[i], kPerturbations[i], {}).value_or(Answer{}));
+    if (memory_ && plain) memory_->Add(place, entry, truth, *plain, std::move(repeats));
     for (std::size_t i = 0; i < evaluation_.ablated.size(); ++i) {
       // The context is the same; only the diagnosis is made again.
       Outcome outcome = Failed(entry, truth);
@@ -316,7 +332,9 @@ class Evaluator {
   const std::vector<Pack>& packs_;
   const EvaluateOptions& options_;
   base::Clock& clock_;
+  telemetry::ThreadWorkers workers_{"evidence", 1, 16};  // beside the thread that asks
   Evaluation evaluation_;
+  std::optional<MemoryEvaluator> memory_;  // where it is asked for
 };
 
 nlohmann::json JsonOf(const Counts& counts) {
@@ -389,6 +407,7 @@ std::vector<Table> TablesOf(const Evaluation& evaluation) {
     tables.push_back(VariantTable("What each kind of evidence is worth",
                                   "AC@1 for each pack with one kind of evidence ignored.",
                                   evaluation, evaluation.ablated));
+  std::ranges::move(MemoryTables(evaluation), std::back_inserter(tables));
   for (Table table : {MissesTable(evaluation), InnerTable(evaluation)})
     if (table.rows.size() > 1) tables.push_back(std::move(table));
   return tables;
@@ -419,6 +438,7 @@ nlohmann::json ToJson(const Evaluation& evaluation) {
   nlohmann::json json{{"plain", JsonOf(evaluation, evaluation.plain)},
                       {"perturbed", nlohmann::json::array()},
                       {"ablated", nlohmann::json::array()},
+                      {"memory", MemoryJson(evaluation)},
                       {"calibration_error", ExpectedCalibrationError(AllOf(evaluation.plain))},
                       {"cases", nlohmann::json::array()},
                       {"errors", evaluation.errors}};

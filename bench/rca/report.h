@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,6 +15,7 @@
 #include "base/result.h"
 #include "bench/rca/evaluate.h"
 #include "bench/rca/pack.h"
+#include "bench/rca/recollection.h"
 
 namespace enclave::bench::rca {
 
@@ -38,6 +40,7 @@ struct Evaluation {
   Variant plain{};
   std::vector<Variant> perturbed{};
   std::vector<Variant> ablated{};
+  std::optional<MemoryReport> memory{};
   std::vector<std::string> predictions{};  // lines for the scorer, as the cases
   std::vector<SkippedRows> skipped{};
   std::size_t failed = 0;  // cases that could not be loaded or asked: counted as wrong
@@ -47,6 +50,8 @@ struct Evaluation {
 struct EvaluateOptions {
   bool perturb = false;
   bool ablate = false;
+  // Needs `perturb`: the perturbed cases are the repeats that memory is asked about.
+  bool remember = false;
   std::vector<std::string> only{};  // cases; empty: all
   // Called with how many cases are done, of how many.
   std::function<void(std::size_t, std::size_t)> progress{};

@@ -5,6 +5,8 @@
 #include "cli/commands.h"
 #include "cli/memory_command.h"
 #include "cli/rca_command.h"
+#include "cli/run_command.h"
+#include "cli/trace_command.h"
 
 namespace {
 
@@ -14,6 +16,8 @@ constexpr const char* kExamples = R"(Examples:
   enclave up --wait                     start the enclave of this user and wait until all is Ready
   enclave kubectl get pods -A           ask it with the real kubectl
   enclave up --bare --state /tmp/second an empty cluster beside it
+  enclave run -- ./release.sh           run anything under a trace that follows what it changes
+  enclave trace --last                  what it did, and what came of it
   enclave status -o json                what runs where, for programs
   enclave incidents                     what broke, and what the agent made of it
   enclave down                          end it; `enclave up` brings everything back
@@ -241,6 +245,8 @@ int main(int argc, char** argv) {
   const std::function<int()> agent = AddAgent(app);
   const MemoryCommand memory_command(app);
   const std::function<int()> rca = AddRca(app);
+  const std::function<int()> run = AddRun(app);
+  const std::function<int()> trace = AddTrace(app);
   LogTemplatesOptions log_templates;
   CLI::App* logs_command = app.add_subcommand("logs", "What a program's log says");
   logs_command->require_subcommand(1);
@@ -280,6 +286,8 @@ int main(int argc, char** argv) {
   if (const int done = agent(); done != kNotGiven) return done;
   if (memory_command.called()) return memory_command.Run();
   if (app.got_subcommand("rca")) return rca();
+  if (app.got_subcommand("run")) return run();
+  if (app.got_subcommand("trace")) return trace();
   if (*log_templates_command) return LogTemplates(log_templates);
   return Kubectl(kubectl_state, kubectl_command->remaining());
 }

@@ -130,8 +130,10 @@ int RunEvaluate(const EvaluateCommand& command) {
                     command.output);
   const auto found = ReadPacks(command.packs, command.cases);
   if (!found) return Complain(found.error(), command.output);
-  packs::EvaluateOptions options{
-      .perturb = command.report, .ablate = command.report, .only = command.only};
+  packs::EvaluateOptions options{.perturb = command.report,
+                                 .ablate = command.report,
+                                 .remember = command.report,
+                                 .only = command.only};
   if (::isatty(STDERR_FILENO) == 1)
     options.progress = [](std::size_t done, std::size_t all) {
       fmt::print(stderr, "\r{} of {} incidents{}", done, all, done == all ? "\n" : "");
@@ -278,7 +280,8 @@ void AddEvaluate(CLI::App* command, EvaluateCommand* options) {
   command->add_option("--out", options->out, "Write predictions here, one JSON object per line")
       ->option_text("FILE.jsonl");
   command->add_flag("--report", options->report,
-                    "Also with signals missing or wrong, and with each kind of evidence ignored");
+                    "Also with signals missing or wrong, with each kind of evidence ignored, and "
+                    "with memory of the incidents");
   command->add_option("--markdown", options->markdown, "Write the tables here as Markdown")
       ->option_text("FILE.md");
   command->add_option("--case", options->only, "Only this case (repeatable)")->option_text("ID");

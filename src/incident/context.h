@@ -124,7 +124,7 @@ struct EdgeShift {
   std::string operation{};  // the callee's
   Summary gap_before{};
   Summary gap_during{};
-  double calls_per_request_before = 0;  // calls for each request that the caller served
+  double calls_per_request_before = 0;  // calls for each request that the caller served; 0: unknown
   double calls_per_request_during = 0;
   std::uint64_t errors_before = 0;
   std::uint64_t errors_during = 0;

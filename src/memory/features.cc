@@ -29,6 +29,8 @@ constexpr double kConsequence = 0.35;
 // Of what an engine did not cite, and of what it suspects.
 constexpr double kUncited = 0.05;
 constexpr double kSuspect = 1.0;
+// How far things moved, beside what an engine says of them: its length, of the other's.
+constexpr double kMoved = 0.5;
 constexpr std::size_t kMostWords = 12;
 
 // Scores are counted in floors of a unit: 1 is barely anything, and past a hundred more says
@@ -168,6 +170,23 @@ class Places {
   std::map<std::string, double> loudness_;
 };
 
+std::vector<Feature> Heaviest(std::vector<Feature> features) {
+  std::ranges::sort(features, [](const Feature& a, const Feature& b) {
+    if (a.weight != b.weight) return a.weight > b.weight;
+    return std::tie(a.family, a.key) < std::tie(b.family, b.key);
+  });
+  if (features.size() > kMostFeatures) features.resize(kMostFeatures);
+  std::erase_if(features, [](const Feature& feature) { return !(feature.weight > 0); });
+  return features;
+}
+
+double LengthOf(const std::vector<Feature>& features) {
+  double square = 0;
+  for (const Feature& feature : features)
+    square += static_cast<double>(feature.weight) * feature.weight;
+  return std::sqrt(square);
+}
+
 // Of several features with one key the strongest stays: fifty pods of a service are one service.
 class Collector {
  public:
@@ -232,16 +251,6 @@ class Collector {
   }
 
  private:
-  static std::vector<Feature> Heaviest(std::vector<Feature> features) {
-    std::ranges::sort(features, [](const Feature& a, const Feature& b) {
-      if (a.weight != b.weight) return a.weight > b.weight;
-      return std::tie(a.family, a.key) < std::tie(b.family, b.key);
-    });
-    if (features.size() > kMostFeatures) features.resize(kMostFeatures);
-    std::erase_if(features, [](const Feature& feature) { return !(feature.weight > 0); });
-    return features;
-  }
-
   struct Said {
     const std::string* suspect;
     double weight;
@@ -446,9 +455,7 @@ void AddFactsAndChanges(const Context& context, const Places& places, Collector*
   }
 }
 
-}  // namespace
-
-std::vector<Feature> FeaturesOf(const Context& context, std::span<const Weighed> weighed) {
+std::vector<Feature> Collected(const Context& context, std::span<const Weighed> weighed) {
   const Places places(context);
   Collector collector(weighed);
   AddSeries(context, places, &collector);
@@ -460,6 +467,26 @@ std::vector<Feature> FeaturesOf(const Context& context, std::span<const Weighed>
   AddTraces(context, places, &collector);
   AddFactsAndChanges(context, places, &collector);
   return collector.Take();
+}
+
+}  // namespace
+
+std::vector<Feature> FeaturesOf(const Context& context, std::span<const Weighed> weighed) {
+  std::vector<Feature> moved = Collected(context, {});
+  if (weighed.empty()) return moved;
+  std::vector<Feature> said = Collected(context, weighed);
+  const double scale = kMoved * LengthOf(said) / std::max(LengthOf(moved), 1e-9);
+  for (Feature& feature : moved) {
+    feature.weight = static_cast<float>(feature.weight * scale);
+    const auto same = std::ranges::find_if(said, [&](const Feature& other) {
+      return other.family == feature.family && other.key == feature.key;
+    });
+    if (same != said.end())
+      same->weight += feature.weight;
+    else
+      said.push_back(std::move(feature));
+  }
+  return Heaviest(std::move(said));
 }
 
 std::string EvidenceText(const Context& context) {

@@ -83,8 +83,9 @@ struct Weighed {
 
 // At most kMostFeatures. Without weights the strength of an item is how far it moved. With them it
 // is what it says, which tells a fault's evidence from the many things that move by chance or in
-// consequence; what was not cited counts a little by its own strength. Evidence is then also a
-// feature of its suspect: "payment? latency up", wherever it was seen.
+// consequence; evidence is then also a feature of its suspect: "payment? latency up", wherever it
+// was seen. How far things moved stays in with half that length, so that an incident of which the
+// engine made something else, because a signal was missing, is still like itself.
 std::vector<Feature> FeaturesOf(const incident::Context& context,
                                 std::span<const Weighed> weighed = {});
 Fingerprint FingerprintOf(std::vector<Feature> features);

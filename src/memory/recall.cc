@@ -7,6 +7,11 @@
 #include <tuple>
 
 namespace enclave::memory {
+namespace {
+
+constexpr double kMostTrust = 0.98;  // nothing is certain
+
+}  // namespace
 
 std::vector<Reason> ReasonsFor(const Fingerprint& a, const Fingerprint& b) {
   constexpr std::size_t kMostKeys = 3;
@@ -46,28 +51,26 @@ std::vector<Reason> ReasonsFor(const Fingerprint& a, const Fingerprint& b) {
 
 std::vector<Prior> PriorOf(std::span<const Recalled> recalled) {
   struct Said {
-    double confirmed = 0;
+    double confirmed = 0;  // nats, as the next
     double refuted = 0;
     std::vector<std::string> memories;
   };
   std::map<Cause, Said> causes;
   for (const Recalled& item : recalled) {
-    struct Own {
-      double confirmed = 0;
-      double refuted = 0;
-    };
-    std::map<Cause, Own> own;
+    std::map<Cause, Said> own;
     for (const Outcome& outcome : item.incident.outcomes) {
       if (outcome.about != About::kCause) continue;
       (outcome.good ? own[outcome.cause].confirmed : own[outcome.cause].refuted) +=
           WeightOf(outcome.sayer);
     }
-    const double weight = item.trust * item.age_weight;
-    if (!(weight > 0)) continue;
+    // The share of likenesses of this degree that were right is (1 + trust) / 2.
+    const double trust = std::min(item.trust, kMostTrust);
+    const double nats = std::log((1 + trust) / (1 - trust)) * item.age_weight;
+    if (!(nats > 0)) continue;
     for (const auto& [cause, said] : own) {
       Said& all = causes[cause];
-      all.confirmed += weight * std::min(said.confirmed, 1.0);
-      all.refuted += weight * std::min(said.refuted, 1.0);
+      all.confirmed += nats * std::min(said.confirmed, 1.0);
+      all.refuted += nats * std::min(said.refuted, 1.0);
       all.memories.push_back(item.incident.id);
     }
   }
@@ -75,7 +78,7 @@ std::vector<Prior> PriorOf(std::span<const Recalled> recalled) {
   for (const auto& [cause, said] : causes) confirmations += said.confirmed;
   std::vector<Prior> priors;
   for (auto& [cause, said] : causes) {
-    double log_odds = std::log((said.confirmed + 1) / (said.refuted + 1));
+    double log_odds = said.confirmed - said.refuted;
     if (log_odds > 0) log_odds *= said.confirmed / confirmations;
     log_odds = std::clamp(log_odds, -kMostLower, kMostRaise);
     if (log_odds == 0) continue;

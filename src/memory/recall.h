@@ -38,17 +38,16 @@ struct Prior {
 };
 
 // However many memories say so, and whatever they say: a hypothesis gains or loses no more than
-// this. Between two hypotheses memories thus move at most kMostRaise + kMostLower = 1.5 nats (odds
-// of 4.5 to 1), which one plain piece of evidence outweighs.
-inline constexpr double kMostRaise = 1.0;
+// this. Between two hypotheses memories thus move at most kMostRaise + kMostLower = 2 nats (odds of
+// 7.4 to 1), which one plain piece of evidence (4 nats and more) outweighs.
+inline constexpr double kMostRaise = 1.5;
 inline constexpr double kMostLower = 0.5;
 
-// For each cause that was confirmed or refuted in what was recalled. With s the confirmations and t
-// the refutations of a cause, each weighed by likeness (its measured trust), age and who said so,
-// and at most 1 for each incident: ln((s + 1) / (t + 1)), the log-odds of the mean of
-// Beta(s + 1, t + 1); times the cause's share of all confirmations when it is positive, so that
-// memories that contradict each other say little; and bounded as above. What nobody confirmed or
-// refuted adds nothing.
+// For each cause that was confirmed or refuted in what was recalled: the log-odds that a likeness
+// of this degree has the same cause, as measured (trust.h), times age and who said so, summed over
+// the memories; confirmations less refutations. Times the cause's share of all confirmations when
+// it is positive, so that memories that contradict each other say little; and bounded as above.
+// What nobody confirmed or refuted adds nothing.
 std::vector<Prior> PriorOf(std::span<const Recalled> recalled);
 
 }  // namespace enclave::memory

@@ -5,7 +5,7 @@
 namespace enclave::memory {
 namespace {
 
-constexpr std::array<double, Trust::kBands> kFrom = {-1, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95};
+constexpr std::array<double, Trust::kBands> kFrom = {-1, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9};
 
 }  // namespace
 

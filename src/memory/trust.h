@@ -31,12 +31,12 @@ class Trust {
  private:
   static std::size_t BandOf(double similarity);
   std::array<Band, kBands> bands_ = {{{.from = -1, .agreed = 1, .disagreed = 1},
+                                      {.from = 0.4, .agreed = 1, .disagreed = 1},
                                       {.from = 0.5, .agreed = 1, .disagreed = 1},
                                       {.from = 0.6, .agreed = 1.5, .disagreed = 1},
                                       {.from = 0.7, .agreed = 2, .disagreed = 1},
                                       {.from = 0.8, .agreed = 2.5, .disagreed = 1},
-                                      {.from = 0.9, .agreed = 3, .disagreed = 1},
-                                      {.from = 0.95, .agreed = 3, .disagreed = 1}}};
+                                      {.from = 0.9, .agreed = 3, .disagreed = 1}}};
 };
 
 }  // namespace enclave::memory
