@@ -156,6 +156,36 @@ TEST_F(AgentTest, FindsRepairsVerifiesAndTells) {
     EXPECT_THAT(report, HasSubstr(part));
 }
 
+TEST_F(AgentTest, AMissedObjectiveIsNoticedWithoutAnAlert) {
+  objectives.broken = [this] { return ImageOf(api, "cart") == "cart:v2"; };
+  time.RunFor(policy.notice + seconds(2));
+  ASSERT_THAT(agent->snapshot()->records, SizeIs(1));
+  EXPECT_EQ(Only()->alerts.front().name, kObjectiveMissed);
+  Restart();  // what is known to fire is not said again
+  time.RunFor(seconds(20));
+  EXPECT_EQ(Only()->outcome, Stage::kResolved) << Only()->why;
+  EXPECT_THAT(Only()->alerts, SizeIs(1));
+  EXPECT_FALSE(Only()->alerts.front().firing);
+}
+
+TEST_F(AgentTest, AFurtherMissAfterTheRepairIsAnotherIncident) {
+  BreakUntilRollback();
+  time.RunFor(seconds(20));
+  ASSERT_EQ(Only()->outcome, Stage::kResolved);
+  bool again = true;
+  objectives.broken = [&again] { return again; };
+  time.RunFor(seconds(10));
+  EXPECT_THAT(agent->snapshot()->records, SizeIs(2));
+}
+
+TEST_F(AgentTest, WhatIsNotTheAgentsToTouchOpensNothing) {
+  AlertEvent alert = Firing("observatory", NowNs());
+  alert.ns = "observatory";
+  agent->OnAlert(alert);
+  EXPECT_THAT(agent->snapshot()->records, SizeIs(0));
+  EXPECT_EQ(agent->snapshot()->alerts_ignored, 1u);
+}
+
 TEST_F(AgentTest, AnAlertThatEndsByItselfTouchesNothing) {
   time.RunFor(seconds(5));
   Alert();

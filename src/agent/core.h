@@ -79,7 +79,10 @@ class AgentCore {
   base::MonoTime Now() const { return deps_.executor.Now(); }
   // For the guardrail; times as if the wall clock had never been set.
   std::vector<PastAction> PastActions() const;
-  void CountIgnored() { ++ignored_; }
+  void CountIgnored() {
+    ++ignored_;
+    Publish();
+  }
 
   std::shared_ptr<const Snapshot> snapshot() const;  // any thread
   void Publish();

@@ -45,6 +45,15 @@ class GroupingTest : public testing::Test {
   std::deque<Record> records;
 };
 
+TEST_F(GroupingTest, TicketsJoinAndOpenNothing) {
+  AlertEvent ticket = Firing("cart", 10 * kSecond);
+  ticket.name = "BurnsSlowly";
+  ticket.labels.Set("severity", "ticket");
+  EXPECT_EQ(Ask(ticket).kind, PlacingKind::kIgnore);
+  Open("inc-1", Firing("cart", 5 * kSecond));
+  EXPECT_EQ(Ask(ticket).kind, PlacingKind::kJoin);
+}
+
 TEST_F(GroupingTest, NeighboursInTimeAreOneIncident) {
   EXPECT_EQ(Ask(Firing("cart", 1)).kind, PlacingKind::kOpen);
   Open("inc-1", Firing("cart", 1));
