@@ -117,7 +117,8 @@ incident::Question QuestionOf(const LoadedCase& loaded) {
 }
 
 base::Result<Answer> Ask(LoadedCase& loaded, Perturbation perturbation,
-                         const enclave::rca::Options& options, base::Clock& clock) {
+                         const enclave::rca::Options& options, base::Clock& clock,
+                         telemetry::Workers* workers) {
   ThinnedTraces thinned(loaded.traces);
   incident::Sources sources{.metrics = &loaded.metrics,
                             .logs = loaded.logs.size() == 0 ? nullptr : &loaded.logs,
@@ -147,7 +148,7 @@ base::Result<Answer> Ask(LoadedCase& loaded, Perturbation perturbation,
       break;
   }
   const base::MonoTime begin = clock.Now();
-  auto context = incident::Freeze(sources, question);
+  auto context = incident::Freeze(sources, question, {}, workers);
   if (!context) return base::Fail(context.error().While("case " + loaded.id));
   Answer answer{.context = *std::move(context)};
   answer.diagnosis = enclave::rca::Diagnose(answer.context, options);

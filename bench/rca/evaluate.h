@@ -15,6 +15,7 @@
 #include "incident/context.h"
 #include "incident/freeze.h"
 #include "rca/diagnose.h"
+#include "telemetry/workers.h"
 
 namespace enclave::bench::rca {
 
@@ -39,9 +40,10 @@ struct Answer {
   double ms = 0;  // Freeze and Diagnose, data in memory
 };
 
-// `clock` times it. Seeds are fixed: same case, same answer.
+// `clock` times it; `workers` may help. Seeds are fixed: same case, same answer.
 base::Result<Answer> Ask(LoadedCase& loaded, Perturbation perturbation,
-                         const enclave::rca::Options& options, base::Clock& clock);
+                         const enclave::rca::Options& options, base::Clock& clock,
+                         telemetry::Workers* workers = nullptr);
 
 // The engine's kinds in the words of the packs. Where labels are symptoms (latency, availability)
 // a kind is the symptom it makes.

@@ -289,7 +289,7 @@ class Evaluator {
     if (loaded) {
       std::ranges::copy(loaded->skipped, std::back_inserter(evaluation_.skipped));
       // The first run warms caches and the allocator; the second is timed.
-      if (const auto warm = Ask(*loaded, Perturbation::kNone, {}, clock_); !warm)
+      if (const auto warm = Ask(*loaded, Perturbation::kNone, {}, clock_, &workers_); !warm)
         Complain(warm.error());
     } else {
       Complain(loaded.error());
@@ -298,7 +298,8 @@ class Evaluator {
                          const enclave::rca::Options& options) -> std::optional<Answer> {
       std::optional<Answer> answer;
       if (loaded)
-        if (auto given = Ask(*loaded, perturbation, options, clock_)) answer = *std::move(given);
+        if (auto given = Ask(*loaded, perturbation, options, clock_, &workers_))
+          answer = *std::move(given);
       variant.packs[place].push_back(
           answer ? Compare(*answer, entry, truth, pack.labels_are_symptoms) : Failed(entry, truth));
       return answer;
@@ -331,6 +332,7 @@ class Evaluator {
   const std::vector<Pack>& packs_;
   const EvaluateOptions& options_;
   base::Clock& clock_;
+  telemetry::ThreadWorkers workers_{"evidence", 1, 16};  // beside the thread that asks
   Evaluation evaluation_;
   std::optional<MemoryEvaluator> memory_;  // where it is asked for
 };

@@ -5,6 +5,7 @@
 
 #include "bench/rca/evaluate.h"
 #include "bench/rca/synthetic.h"
+#include "telemetry/workers.h"
 
 namespace enclave::bench::rca {
 
@@ -22,9 +23,12 @@ base::Result<ScaleResult> MeasureScale(const ScaleOptions& options, base::Clock&
   const auto ms = [&](base::MonoTime begin) {
     return std::chrono::duration<double, std::milli>(clock.Now() - begin).count();
   };
-  RETURN_IF_ERROR(incident::Freeze(sources, question));
+  // Two cores: this thread and one more.
+  telemetry::ThreadWorkers workers("evidence", 1, 16);
+  RETURN_IF_ERROR(incident::Freeze(sources, question, {}, &workers));
   base::MonoTime begin = clock.Now();
-  ASSIGN_OR_RETURN(const incident::Context context, incident::Freeze(sources, question));
+  ASSIGN_OR_RETURN(const incident::Context context,
+                   incident::Freeze(sources, question, {}, &workers));
   ScaleResult result{.services = services,
                      .series = made.series,
                      .spans = made.loaded.traces.size(),

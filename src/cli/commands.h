@@ -15,7 +15,7 @@ namespace enclave::cli {
 
 struct UpOptions {
   std::string state;
-  bool bare = false;  // the cluster alone, without observatory, boutique and load
+  bool bare = false;  // the cluster alone, without observatory, agent, boutique and load
   bool wait = false;  // until every pod of every Deployment is Ready
   std::chrono::seconds timeout{120};
   std::uint16_t port = 0;  // of the API server; 0: the one it had before, else 6443

@@ -1,9 +1,13 @@
 // The terminal: which commands there are and what they take. What each does stands in its own file.
 #include <CLI/CLI.hpp>
 
+#include "cli/agent_commands.h"
 #include "cli/commands.h"
+#include "cli/drill_command.h"
 #include "cli/memory_command.h"
 #include "cli/rca_command.h"
+#include "cli/run_command.h"
+#include "cli/trace_command.h"
 
 namespace {
 
@@ -13,7 +17,10 @@ constexpr const char* kExamples = R"(Examples:
   enclave up --wait                     start the enclave of this user and wait until all is Ready
   enclave kubectl get pods -A           ask it with the real kubectl
   enclave up --bare --state /tmp/second an empty cluster beside it
+  enclave run -- ./release.sh           run anything under a trace that follows what it changes
+  enclave trace --last                  what it did, and what came of it
   enclave status -o json                what runs where, for programs
+  enclave incidents                     what broke, and what the agent made of it
   enclave down                          end it; `enclave up` brings everything back
   enclave test                          every check and test (from a checkout)
 )";
@@ -184,7 +191,7 @@ int main(int argc, char** argv) {
   long long up_timeout_s = up.timeout.count();
   up_command->add_flag("--wait", up.wait, "Return once every pod of every Deployment is Ready");
   up_command->add_flag("--bare", up.bare,
-                       "The cluster alone, without observatory, boutique and load");
+                       "The cluster alone, without observatory, agent, boutique and load");
   up_command->add_option("--timeout", up_timeout_s, "Seconds to wait")->check(CLI::PositiveNumber);
   AddPort(up_command, &up.port);
   up_command->footer("Example:\n  enclave up --wait --timeout 60\n");
@@ -236,8 +243,12 @@ int main(int argc, char** argv) {
       app.add_subcommand("load", "Play visitors of the shop, and say what they saw");
   AddLoad(load_command, &load);
 
+  const std::function<int()> agent = AddAgent(app);
   const MemoryCommand memory_command(app);
   const std::function<int()> rca = AddRca(app);
+  const std::function<int()> run = AddRun(app);
+  const std::function<int()> trace = AddTrace(app);
+  const std::function<int()> drill = AddDrill(app);
   LogTemplatesOptions log_templates;
   CLI::App* logs_command = app.add_subcommand("logs", "What a program's log says");
   logs_command->require_subcommand(1);
@@ -274,8 +285,12 @@ int main(int argc, char** argv) {
   }
 
   if (*load_command) return Load(load);
+  if (const int done = agent(); done != kNotGiven) return done;
   if (memory_command.called()) return memory_command.Run();
   if (app.got_subcommand("rca")) return rca();
+  if (app.got_subcommand("run")) return run();
+  if (app.got_subcommand("trace")) return trace();
+  if (app.got_subcommand("drill")) return drill();
   if (*log_templates_command) return LogTemplates(log_templates);
   return Kubectl(kubectl_state, kubectl_command->remaining());
 }

@@ -5,9 +5,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/state.h"
+#include "cli/traced_kubeconfig.h"
+#include "otel/telemetry.h"
+#include "trace/environment.h"
 
 namespace enclave::cli {
 
@@ -19,7 +23,15 @@ int Kubectl(const std::string& state, const std::vector<std::string>& arguments)
     return Complain(base::Error(
         base::ErrorKind::kNotFound,
         fmt::format("no enclave in {}: start one with `enclave up`", paths->root.string())));
-  ::setenv("KUBECONFIG", paths->kubeconfig().c_str(), 1);
+  // Under a trace, as of `enclave run`, what kubectl changes carries it.
+  std::string kubeconfig = paths->kubeconfig().string();
+  std::optional<TracedKubeconfig> traced;
+  if (const auto context = trace::ExtractFromEnvironment(otel::ProcessEnvironment)) {
+    auto made = TracedKubeconfig::Make(*paths, kubeconfig, context->trace_id, /*inherited=*/true);
+    if (!made) return Complain(made.error());
+    if (*made) kubeconfig = traced.emplace(*std::move(*made)).path();
+  }
+  ::setenv("KUBECONFIG", kubeconfig.c_str(), 1);
 
   std::vector<std::string> argv{"kubectl"};
   argv.insert(argv.end(), arguments.begin(), arguments.end());

@@ -40,6 +40,9 @@ std::string Red(std::string_view text) {
 std::string Dim(std::string_view text) {
   return Coloured("2", text);
 }
+std::string Highlight(std::string_view text) {
+  return Coloured("1;33", text);
+}
 
 std::string FormatTable(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;

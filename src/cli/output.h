@@ -20,6 +20,7 @@ inline constexpr int kExitUsage = 2;
 std::string Green(std::string_view text);
 std::string Red(std::string_view text);
 std::string Dim(std::string_view text);
+std::string Highlight(std::string_view text);
 
 // Columns padded to their widest cell; the first row is the head.
 std::string FormatTable(const std::vector<std::vector<std::string>>& rows);

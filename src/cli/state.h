@@ -21,6 +21,9 @@ struct StatePaths {
   std::filesystem::path audit() const { return root / "log" / "audit.log"; }
   std::filesystem::path lock() const { return root / "lock"; }
   std::filesystem::path command_lock() const { return root / "enclave.lock"; }
+  std::filesystem::path last_run() const {
+    return root / "last-run";
+  }  // of `enclave run`: its trace
   std::filesystem::path process() const { return root / "process.json"; }
 };
 

@@ -268,8 +268,9 @@ Result<Deployed> DeployLaboratory(const StatePaths& paths) {
     return Fail(ErrorKind::kNotFound,
                 "there is no folder deploy/ beside this program; `enclave up --bare` starts the "
                 "cluster without what is in it");
-  ASSIGN_OR_RETURN(const auto objects,
-                   ReadManifests({deploy / "observatory", deploy / "boutique"}, paths));
+  ASSIGN_OR_RETURN(
+      const auto objects,
+      ReadManifests({deploy / "observatory", deploy / "agent", deploy / "boutique"}, paths));
   net::EventLoop loop("up-deploy");
   ASSIGN_OR_RETURN(const auto api, OpenApi(paths, loop));
   return Deploy(*api, objects);

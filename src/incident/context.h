@@ -124,7 +124,7 @@ struct EdgeShift {
   std::string operation{};  // the callee's
   Summary gap_before{};
   Summary gap_during{};
-  double calls_per_request_before = 0;  // calls for each request that the caller served
+  double calls_per_request_before = 0;  // calls for each request that the caller served; 0: unknown
   double calls_per_request_during = 0;
   std::uint64_t errors_before = 0;
   std::uint64_t errors_during = 0;
@@ -178,17 +178,21 @@ struct LogShift {
   bool operator==(const LogShift&) const = default;
 };
 
-// t: requests that failed alike, with the deepest span that explains them.
+// t: requests that failed alike, or were far slower than usual, with the deepest span that explains
+// them.
 struct FailingTrace {
   EvidenceId id{};
   std::optional<trace::TraceId> trace_id{};
-  std::string service{};  // of the deepest failing span
+  std::string service{};  // of the deepest failing span, or of the slow one
   std::string operation{};
   std::vector<std::string> path{};  // services from the entry to it
   std::string message{};            // the exception's, else the status message
   std::string exception{};          // its type
   std::string location{};           // file:line (function)
   double duration_ms = 0;
+  bool slow = false;    // it did not fail; `operation` of `service` took `own_ms` of it for itself
+  double usual_ms = 0;  // what such requests took before
+  double own_ms = 0;
   bool unanswered = false;    // a caller's span failed, and `service` has none that answers
   std::uint64_t like_it = 0;  // requests in the window that fail the same way
   std::uint64_t before = 0;   // and before

@@ -161,6 +161,9 @@ void VisitFields(Visitor& visit, T& x) {
   visit("exception", x.exception);
   visit("location", x.location);
   visit("duration_ms", x.duration_ms);
+  visit("slow", x.slow);
+  visit("usual_ms", x.usual_ms);
+  visit("own_ms", x.own_ms);
   visit("unanswered", x.unanswered);
   visit("like_it", x.like_it);
   visit("before", x.before);

@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "incident/inferred_spans.h"
 #include "incident/log_evidence.h"
+#include "incident/log_lines.h"
 #include "incident/metric_evidence.h"
+#include "incident/parallel.h"
 #include "incident/rate_change.h"
 #include "incident/signal.h"
 #include "incident/span_evidence.h"
@@ -27,43 +30,40 @@ std::vector<Window> Merge(std::vector<Window> windows) {
   return merged;
 }
 
-void ReadSpans(telemetry::TraceSource& traces, const std::vector<Window>& windows,
-               const Timeline& timeline, SpanTable& table, Context& context) {
+void ReadSpans(telemetry::TraceSource* traces, const std::vector<Window>& windows,
+               const Timeline& timeline, SpanTable& table, std::vector<std::string>& missing) {
+  if (traces == nullptr) {
+    missing.emplace_back("traces: no source");
+    return;
+  }
   for (const Window& window : windows) {
     const auto read =
-        traces.Visit({window.from_ns, window.to_ns}, [&](const telemetry::Span& span) {
+        traces->Visit({window.from_ns, window.to_ns}, [&](const telemetry::Span& span) {
           const std::uint32_t bin = timeline.BinOf(span.start_ns);
           if (bin != Timeline::kOutside) table.Add(span, bin);
           return true;
         });
-    if (!read) context.missing.push_back("traces: " + read.error().message());
+    if (!read) missing.push_back("traces: " + read.error().message());
   }
-  if (table.rows().empty()) context.missing.emplace_back("traces: no span in the window");
+  if (table.rows().empty()) missing.emplace_back("traces: no span in the window");
 }
 
-void ReadLogs(telemetry::LogSource& logs, const std::vector<Window>& windows,
-              const Timeline& timeline, Interner& services, LogEvidence& evidence,
-              Context& context) {
-  std::uint64_t lines = 0;
-  // Streams come and go between records, but most records follow one of the same stream.
-  telemetry::Labels last;
-  std::uint32_t service = 0;
+void ReadLogs(telemetry::LogSource* logs, const std::vector<Window>& windows, LogLines& lines,
+              std::vector<std::string>& missing) {
+  if (logs == nullptr) {
+    missing.emplace_back("logs: no source");
+    return;
+  }
   for (const Window& window : windows) {
     const auto read =
-        logs.Query({.matchers = {}, .range = {window.from_ns, window.to_ns}},
-                   [&](const telemetry::Labels& stream, const telemetry::LogRecord& record) {
-                     if (lines++ == 0 || stream != last) {
-                       last = stream;
-                       std::string name = ServiceOf(stream);
-                       service = services.Intern(name.empty() ? "unknown_service" : name);
-                     }
-                     const std::uint32_t bin = timeline.BinOf(record.time_ns);
-                     if (bin != Timeline::kOutside) evidence.Add(service, record, bin);
-                     return true;
-                   });
-    if (!read) context.missing.push_back("logs: " + read.error().message());
+        logs->Query({.matchers = {}, .range = {window.from_ns, window.to_ns}},
+                    [&](const telemetry::Labels& stream, const telemetry::LogRecord& record) {
+                      lines.Add(stream, record);
+                      return true;
+                    });
+    if (!read) missing.push_back("logs: " + read.error().message());
   }
-  if (lines == 0) context.missing.emplace_back("logs: no line in the window");
+  if (lines.seen() == 0) missing.emplace_back("logs: no line in the window");
 }
 
 template <typename Item>
@@ -125,8 +125,8 @@ void TidyTopology(const Sources& sources, const Bounds& bounds, Context& context
 
 }  // namespace
 
-base::Result<Context> Freeze(const Sources& sources, const Question& question,
-                             const Bounds& bounds) {
+base::Result<Context> Freeze(const Sources& sources, const Question& question, const Bounds& bounds,
+                             telemetry::Workers* workers) {
   if (question.available.to_ns <= question.available.from_ns)
     return base::Fail(base::ErrorKind::kInvalidArgument,
                       "freezing an incident: the window ends before it begins; give one that "
@@ -141,17 +141,21 @@ base::Result<Context> Freeze(const Sources& sources, const Question& question,
   Interner names;
   if (!question.alert.service.empty()) services.Intern(question.alert.service);
   SpanTable table(services, names);
-  if (sources.traces != nullptr)
-    ReadSpans(*sources.traces, windows, timeline, table, context);
-  else
-    context.missing.emplace_back("traces: no source");
-  table.Link();
-  LogEvidence logs(table, services, timeline);
-  if (sources.logs != nullptr)
-    ReadLogs(*sources.logs, windows, timeline, services, logs, context);
-  else
-    context.missing.emplace_back("logs: no source");
-  const SpanEvidence spans(table, services, names, timeline);
+  LogLines lines(timeline);
+  std::vector<std::string> missing_lines;
+  // Side by side: they share nothing.
+  ForEach(workers, 2, [&](std::size_t item) {
+    if (item == 0) return ReadLogs(sources.logs, windows, lines, missing_lines);
+    ReadSpans(sources.traces, windows, timeline, table, context.missing);
+    table.Link();
+  });
+  context.missing.insert(context.missing.end(), missing_lines.begin(), missing_lines.end());
+  if (table.rows().empty()) {
+    InferSpans(lines, table);
+    table.Link();
+  }
+  LogEvidence logs(lines, table, services, timeline);
+  const SpanEvidence spans(table, services, names, timeline, workers);
   logs.Finish(spans);
 
   OnsetVote votes(timeline);
@@ -163,8 +167,8 @@ base::Result<Context> Freeze(const Sources& sources, const Question& question,
   context.during = {timeline.StartOf(onsets.agreed), question.available.to_ns};
 
   if (sources.metrics != nullptr) {
-    const auto read =
-        FillSeries(*sources.metrics, question, context.during.from_ns, bounds, services, context);
+    const auto read = FillSeries(*sources.metrics, question, context.during.from_ns, bounds,
+                                 workers, services, context);
     if (!read) context.missing.push_back("metrics: " + read.error().message());
   } else {
     context.missing.emplace_back("metrics: no source");

@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "incident/context.h"
 #include "telemetry/source.h"
+#include "telemetry/workers.h"
 
 namespace enclave::incident {
 
@@ -38,7 +39,8 @@ struct Bounds {
 };
 
 // An error only when the question makes no sense (an empty window); a source that fails is missing.
+// Threads of `workers` help where there are any; the context is the same without.
 base::Result<Context> Freeze(const Sources& sources, const Question& question,
-                             const Bounds& bounds = {});
+                             const Bounds& bounds = {}, telemetry::Workers* workers = nullptr);
 
 }  // namespace enclave::incident

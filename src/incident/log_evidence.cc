@@ -10,45 +10,9 @@ namespace enclave::incident {
 namespace {
 
 using telemetry::templates::Level;
-using telemetry::templates::LevelOf;
-using telemetry::templates::LineHead;
-using telemetry::templates::SplitHead;
 
-constexpr std::size_t kLongestExample = 500;
-constexpr std::size_t kMostWords = 40;
-
-bool IsDigit(char c) {
-  return c >= '0' && c <= '9';
-}
-
-// The words of a message that hold no digit, the others as *: a coarse template, good enough to
-// tell statements of one program apart.
-std::string Mask(std::string_view message) {
-  std::string masked;
-  std::size_t words = 0;
-  std::size_t at = 0;
-  while (at < message.size() && words < kMostWords) {
-    while (at < message.size() && message[at] == ' ') ++at;
-    std::size_t end = at;
-    bool has_digit = false;
-    while (end < message.size() && message[end] != ' ') has_digit |= IsDigit(message[end++]);
-    if (end == at) break;
-    if (!masked.empty()) masked += ' ';
-    if (has_digit)
-      masked += '*';
-    else
-      masked += message.substr(at, end - at);
-    at = end;
-    ++words;
-  }
-  return masked;
-}
-
-// A place has a line number; a logger's name alone is none.
-bool IsPlace(std::string_view location) {
-  const std::size_t at = location.find_last_of("#:");
-  return at != std::string_view::npos && at + 1 < location.size() && IsDigit(location[at + 1]);
-}
+// How many lines ahead the table of spans is told of.
+constexpr std::size_t kAhead = 8;
 
 std::string_view LevelText(Level level) {
   switch (level) {
@@ -68,92 +32,71 @@ std::string_view LevelText(Level level) {
 
 }  // namespace
 
-LogEvidence::LogEvidence(const SpanTable& table, Interner& services, const Timeline& timeline)
-    : table_(table), services_(services), timeline_(timeline) {}
+LogEvidence::LogEvidence(const LogLines& lines, const SpanTable& table, Interner& services,
+                         const Timeline& timeline)
+    : lines_(lines), table_(table), services_(services), timeline_(timeline) {
+  for (std::uint32_t service = 0; service < lines.services().size(); ++service)
+    service_numbers_.push_back(services_.Intern(lines.services().Name(service)));
+  const std::vector<LogLines::Line>& all = lines.lines();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (i + 2 * kAhead < all.size()) table_.WillList(all[i + 2 * kAhead].span);
+    if (i + kAhead < all.size()) table_.WillFind(all[i + kAhead].span);
+    Take(all[i]);
+  }
+}
 
-void LogEvidence::Add(std::uint32_t service, const telemetry::LogRecord& record,
-                      std::uint32_t bin) {
-  if (lines_.size() <= service)
-    lines_.resize(service + 1, std::vector<std::uint32_t>(timeline_.bins()));
-  lines_[service][bin]++;
-  std::uint32_t context = kNone;
+LogEvidence::Run LogEvidence::RunOf(const LogLines::Line& line) {
+  const auto [number, is_new] = run_numbers_.Take(line.span, 0);
+  if (is_new) {
+    const Voice& voice = lines_.voices()[line.voice];
+    const auto [context, is_first] = first_texts_.Take(voice.service, voice.text);
+    if (is_first) runs_of_.resize(runs_of_.size() + timeline_.bins());
+    runs_.push_back({context, line.bin});
+    runs_of_[std::size_t{context} * timeline_.bins() + line.bin]++;
+  }
+  return runs_[number];
+}
+
+void LogEvidence::Take(const LogLines::Line& line) {
+  Run run{.context = kNone, .bin = line.bin};
   std::uint32_t operation = kNone;
   std::uint64_t span = 0;
-  if (record.trace_id && record.span_id) {
-    const std::uint32_t row = table_.Find(*record.trace_id, *record.span_id);
+  if (line.trace_id && line.span != 0) {
+    const std::uint32_t row = table_.Find(*line.trace_id, line.span);
     if (row != SpanTable::kNone) {
-      context = table_.rows()[row].context;
+      run = {table_.rows()[row].context, table_.rows()[row].bin};
       operation = table_.rows()[row].operation;
-      bin = table_.rows()[row].bin;
-      span = record.span_id->value();
+      span = line.span;
     }
   }
-  const LineHead head = SplitHead(record.line);
-  const bool is_place = IsPlace(head.location);
-  const std::uint32_t text =
-      is_place ? texts_.Intern(head.location)
-               : texts_.Intern(std::string(head.location) + ' ' + Mask(head.message));
-  const bool is_known_by_first = span == 0 && record.span_id.has_value();
+  const bool is_known_by_first = span == 0 && line.span != 0;
   if (is_known_by_first) {
-    span = record.span_id->value();
-    const auto [run, is_new] = runs_.try_emplace(span);
-    if (is_new) {
-      const auto [first, is_first] =
-          first_texts_.try_emplace(static_cast<std::uint64_t>(service) << 32 | text,
-                                   static_cast<std::uint32_t>(runs_of_.size()));
-      if (is_first) runs_of_.emplace_back(timeline_.bins());
-      run->second = {first->second, bin};
-      runs_of_[first->second][bin]++;
-    }
-    context = run->second.context;
-    bin = run->second.bin;
+    span = line.span;
+    run = RunOf(line);
   }
-  Level level = LevelOf(head.level);
-  if (level == Level::kUnknown) level = LevelOf(record.metadata.Get("level"));
-  const std::uint64_t hash = ((static_cast<std::uint64_t>(service) << 40) ^
-                              (static_cast<std::uint64_t>(context) << 20) ^ text) *
-                                 0x9e3779b97f4a7c15ULL +
-                             static_cast<std::uint64_t>(level);
-  std::vector<std::uint32_t>& same = numbers_[hash];
-  std::uint32_t number = kNone;
-  for (const std::uint32_t candidate : same) {
-    const Statement& statement = statements_[candidate];
-    if (statement.service == service && statement.context == context && statement.text == text &&
-        statement.is_known_by_first == is_known_by_first && statement.level == level)
-      number = candidate;
+  if (statements_.size() >= kMostStatements) {
+    ++dropped_;
+    return;
   }
-  if (number == kNone) {
-    if (statements_.size() >= kMostStatements) {
-      ++dropped_;
-      return;
-    }
-    number = static_cast<std::uint32_t>(statements_.size());
-    same.push_back(number);
-    statements_.push_back({.service = service,
-                           .context = context,
+  const auto [number, is_new] =
+      numbers_.Take(PairIndex::Join(line.voice, run.context), is_known_by_first);
+  if (is_new)
+    statements_.push_back({.voice = line.voice,
+                           .context = run.context,
                            .is_known_by_first = is_known_by_first,
                            .operation = operation,
-                           .text = text,
-                           .level = level,
-                           .is_place = is_place,
                            .taken = std::vector<Tally>(timeline_.bins())});
-  }
   Statement& statement = statements_[number];
   if (span != 0 && statement.last_span == span) return;
   statement.last_span = span;
-  statement.taken[bin].taken++;
-  if (statement.example.empty() || bin >= timeline_.first_onset()) {
-    if (statement.example.empty() || !statement.example_trace) {
-      statement.example = std::string(std::string_view(record.line).substr(0, kLongestExample));
-      statement.example_trace = record.trace_id;
-    }
-  }
+  statement.taken[run.bin].taken++;
 }
 
 std::string LogEvidence::WithoutServices(const std::string& text,
                                          std::vector<std::string>* names) const {
   const auto is_part = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || IsDigit(c) || c == '-' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_';
   };
   std::string masked;
   std::size_t at = 0;
@@ -174,64 +117,78 @@ std::string LogEvidence::WithoutServices(const std::string& text,
   return masked;
 }
 
+// The context whose runs a statement is measured against: its own. What a span writes first, where
+// lines alone tell of spans, it always writes: there the runs of its caller tell whether it spoke.
+std::uint32_t LogEvidence::MeasuredBy(const Statement& statement) const {
+  const std::uint32_t own = statement.context;
+  if (!table_.inferred() || own == kNone) return own;
+  if (table_.OperationName(statement.operation) !=
+      lines_.Text(lines_.voices()[statement.voice].text))
+    return own;
+  const std::uint32_t call = table_.Above(own);
+  const std::uint32_t caller = call == kNone ? kNone : table_.Above(call);
+  return caller == kNone ? own : caller;
+}
+
 void LogEvidence::Finish(const SpanEvidence& spans) {
-  for (Statement& statement : statements_)
+  for (Statement& statement : statements_) {
+    const std::uint32_t measure =
+        statement.is_known_by_first ? statement.context : MeasuredBy(statement);
     for (std::uint32_t bin = 0; bin < timeline_.bins(); ++bin) {
       Tally& tally = statement.taken[bin];
       if (statement.is_known_by_first)
-        tally.chances = runs_of_[statement.context][bin];
-      else if (statement.context != kNone)
-        tally.chances = spans.Runs(statement.context)[bin];
+        tally.chances = runs_of_[std::size_t{statement.context} * timeline_.bins() + bin];
+      else if (measure != kNone)
+        tally.chances = spans.Runs(measure)[bin];
       else
-        tally.chances = lines_[statement.service][bin];
+        tally.chances = lines_.Count(lines_.voices()[statement.voice].service, bin);
       tally.taken = std::min(tally.taken, tally.chances);
     }
-}
-
-void LogEvidence::Vote(OnsetVote& votes) const {
-  for (const Statement& statement : statements_) {
-    const bool complains = statement.level == Level::kError || statement.level == Level::kWarn;
-    votes.Add(statement.taken,
-              complains ? OnsetVote::Direction::kRise : OnsetVote::Direction::kFall);
   }
 }
 
+void LogEvidence::Vote(OnsetVote& votes) const {
+  for (const Statement& statement : statements_)
+    votes.Add(statement.taken, lines_.voices()[statement.voice].Complains()
+                                   ? OnsetVote::Direction::kRise
+                                   : OnsetVote::Direction::kFall);
+}
+
 void LogEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bounds) const {
-  using Key = std::tuple<std::uint32_t, std::uint32_t, std::uint32_t, Level, bool>;
+  using Key = std::pair<std::uint32_t, std::uint32_t>;  // voice, operation
   struct Sum {
     explicit Sum(const Onsets& onsets) : shares(onsets) {}
     SharedOnset shares;
-    const Statement* example = nullptr;
+    bool knows_runs = false;
     std::uint32_t first = kNone;  // bin that holds one
   };
   std::map<Key, Sum> sums;
   // Complaints of the time before, of any service and about any.
   std::set<std::string> usual;
   for (const Statement& statement : statements_) {
-    if (statement.level == Level::kError || statement.level == Level::kWarn)
+    const Voice& voice = lines_.voices()[statement.voice];
+    if (voice.Complains())
       for (std::uint32_t bin = 0; bin < timeline_.first_onset(); ++bin)
         if (statement.taken[bin].taken > 0) {
-          usual.insert(WithoutServices(texts_.Name(statement.text), nullptr));
+          usual.insert(WithoutServices(lines_.Text(voice.text), nullptr));
           break;
         }
-    Sum& sum = sums.try_emplace({statement.service, statement.operation, statement.text,
-                                 statement.level, statement.is_place},
-                                onsets)
-                   .first->second;
+    Sum& sum = sums.try_emplace({statement.voice, statement.operation}, onsets).first->second;
     sum.shares.Add(statement.taken);
-    if (sum.example == nullptr || !sum.example->example_trace) sum.example = &statement;
+    sum.knows_runs |= statement.context != kNone;
     for (std::uint32_t bin = 1; bin < timeline_.bins() && bin < sum.first; ++bin)
       if (statement.taken[bin].taken > 0) sum.first = bin;
   }
   for (const auto& [key, sum] : sums) {
-    const auto& [service, operation, text, level, is_place] = key;
+    const Voice& voice = lines_.voices()[key.first];
+    const std::uint32_t operation = key.second;
     std::uint32_t onset = 0;
     const Share share = sum.shares.Best(onset);
     if (std::abs(share.score) < kLeastScore) continue;
     const bool rises = share.score > 0;
-    LogShift shift{.service = services_.Name(service),
-                   .level = std::string(LevelText(level)),
-                   .example = sum.example->example,
+    LogShift shift{.service = services_.Name(service_numbers_[voice.service]),
+                   .level = std::string(LevelText(voice.level)),
+                   .example = voice.example,
                    .count_before = share.before.taken,
                    .count_during = share.during.taken,
                    .runs_before = share.before.chances,
@@ -239,17 +196,17 @@ void LogEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bou
                    .score = share.score,
                    .onset_ns = timeline_.StartOf(
                        rises && sum.first != kNone ? std::max(sum.first, onset) : onset),
-                   .example_trace = sum.example->example_trace};
-    (is_place ? shift.location : shift.text) = texts_.Name(text);
-    const bool complains = level == Level::kError || level == Level::kWarn;
-    if (complains && rises) {
+                   .example_trace = voice.example_trace};
+    (voice.is_place ? shift.location : shift.text) = lines_.Text(voice.text);
+    if (voice.Complains() && rises) {
       // A place is one statement; only free text is shared by programs.
-      shift.usual = !is_place && usual.contains(WithoutServices(texts_.Name(text), nullptr));
-      WithoutServices(sum.example->example, &shift.names);
+      shift.usual =
+          !voice.is_place && usual.contains(WithoutServices(lines_.Text(voice.text), nullptr));
+      WithoutServices(voice.example, &shift.names);
       std::erase(shift.names, shift.service);
     }
     if (operation != kNone) shift.operation = table_.OperationName(operation);
-    shift.knows_runs = sum.example->context != kNone;
+    shift.knows_runs = sum.knows_runs;
     if (rises)
       shift.change = share.before.taken == 0 ? LogChange::kNew : LogChange::kBursting;
     else
@@ -267,12 +224,15 @@ void LogEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bou
   const std::size_t most = bounds.items * 2;
   const std::size_t over = context.logs.size() > most ? context.logs.size() - most : 0;
   context.logs.resize(context.logs.size() - over);
-  context.left_out["logs"] = over + dropped_;
-  for (ServiceFacts& facts : context.services)
-    for (std::uint32_t service = 0; service < lines_.size(); ++service)
-      if (services_.Name(service) == facts.name)
-        for (std::uint32_t bin = 0; bin < timeline_.bins(); ++bin)
-          (bin < onsets.agreed ? facts.lines_before : facts.lines_during) += lines_[service][bin];
+  context.left_out["logs"] = over + dropped_ + lines_.dropped();
+  for (std::uint32_t service = 0; service < lines_.services().size(); ++service) {
+    const std::string& name = lines_.services().Name(service);
+    const auto facts = std::ranges::lower_bound(context.services, name, {}, &ServiceFacts::name);
+    if (facts == context.services.end() || facts->name != name) continue;
+    for (std::uint32_t bin = 0; bin < timeline_.bins(); ++bin)
+      (bin < onsets.agreed ? facts->lines_before : facts->lines_during) +=
+          lines_.Count(service, bin);
+  }
 }
 
 }  // namespace enclave::incident

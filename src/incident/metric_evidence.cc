@@ -7,6 +7,7 @@
 #include <optional>
 #include <tuple>
 
+#include "incident/parallel.h"
 #include "incident/rate_change.h"
 #include "incident/signal.h"
 #include "incident/summary.h"
@@ -178,40 +179,58 @@ class GoldenGatherer {
   std::map<std::string, Chosen> services_;
 };
 
+// One series on its way from samples to what it says.
+struct Reading {
+  std::size_t number = 0;  // in the set
+  SignalFacts facts{};
+  std::vector<telemetry::Sample> samples{};
+  SeriesShift shift{};
+  bool has_level = false;  // how it was before is known
+  bool moved = false;
+};
+
+// Reads single series; what is kept between them is memory.
 class SeriesReader {
  public:
   SeriesReader(const Question& question, std::int64_t onset_ns, const Bounds& bounds)
       : question_(question), onset_ns_(onset_ns), bounds_(bounds) {}
 
-  // Nothing when the series did not move, or says too little.
-  std::optional<SeriesShift> Read(const telemetry::Labels& labels,
-                                  std::vector<telemetry::Sample>& samples) {
-    const std::string_view metric = labels.Get(telemetry::kMetricName);
-    const SignalFacts facts = SignalOf(metric);
-    if (facts.signal == Signal::kOther || facts.of_node) return std::nullopt;
+  void Read(const telemetry::Labels& labels, Reading& reading) {
+    std::vector<telemetry::Sample>& samples = reading.samples;
+    const SignalFacts& facts = reading.facts;
     std::erase_if(samples,
                   [](const telemetry::Sample& sample) { return !std::isfinite(sample.value); });
     if (facts.is_counter) ToRate(samples);
-    if (samples.empty()) return std::nullopt;
-    SeriesShift shift{
-        .service = ServiceOf(labels), .signal = facts.signal, .metric = std::string(metric)};
-    NameCall(labels, shift);
-    if (shift.service.empty()) return std::nullopt;
+    if (samples.empty()) return;
     Part(samples);
-    if (before_.empty()) return std::nullopt;
-    std::vector<double> values = before_;
-    shift.before = Summarize(values);
-    values = normal_;
-    shift.before.spread = std::max(shift.before.spread, Summarize(values).spread);
-    if (shift.caller.empty()) golden_.Take(labels, facts, shift, samples, question_.available);
-    if (during_.empty() || before_.size() < kLeastBefore) return std::nullopt;
-    const double level = LevelOf(during_, shift.before.median);
-    values = during_;
-    shift.during = Summarize(values);
+    if (before_.empty()) return;
+    SeriesShift& shift = reading.shift;
+    const bool is_golden = shift.caller.empty() && !facts.is_client_side &&
+                           (facts.signal == Signal::kTraffic || facts.signal == Signal::kLatency ||
+                            facts.signal == Signal::kErrors);
+    const bool can_move = !during_.empty() && before_.size() >= kLeastBefore;
+    double level = 0;
+    if (can_move) {
+      values_ = before_;
+      const double median = Quantile(values_, 0.5);
+      level = LevelOf(during_, median);
+      // Most series stay where they were: the least floor there can be tells.
+      const double least = FloorOf(facts, {.median = median}, level);
+      if (!is_golden && std::abs(level - median) < 0.999 * kLeastScore * least) return;
+    } else if (!is_golden) {
+      return;
+    }
+    values_ = before_;
+    shift.before = Summarize(values_);
+    shift.before.spread = std::max(shift.before.spread, SpreadOf(normal_));
+    reading.has_level = shift.caller.empty();
+    if (!can_move) return;
     const double scale = std::max(shift.before.spread, FloorOf(facts, shift.before, level));
-    if (scale == 0) return std::nullopt;
+    if (scale == 0) return;
     shift.score = (level - shift.before.median) / scale;
-    if (std::abs(shift.score) < kLeastScore) return std::nullopt;
+    if (std::abs(shift.score) < kLeastScore) return;
+    values_ = during_;
+    shift.during = Summarize(values_);
     shift.onset_ns = onset_ns_;
     for (const telemetry::Sample& sample : samples)
       if (sample.time_ms * kMs >= onset_ns_ &&
@@ -223,10 +242,8 @@ class SeriesReader {
       if (shift.instance.empty()) shift.instance = labels.Get(name);
     shift.series = labels.ToString();
     shift.points = Thin(samples, bounds_.points);
-    return shift;
+    reading.moved = true;
   }
-
-  std::vector<GoldenSignals> Golden() { return golden_.Finish(bounds_); }
 
  private:
   // Parts the samples into before, during and normal. The level is that of the time just before,
@@ -244,26 +261,47 @@ class SeriesReader {
       else if (time_ns < onset_ns_ - kUnsureNs)
         before_.push_back(sample.value);
     }
-    if (before_.size() < 2)
+    if (before_.size() < 2) {
       before_.insert(before_.end(), normal_.begin(), normal_.end());
-    else if (before_.size() < 4 && !normal_.empty())
-      before_.push_back(Quantile(normal_, 0.5));  // one of few may be too late already
+    } else if (before_.size() < 4 && !normal_.empty()) {
+      values_ = normal_;
+      before_.push_back(Quantile(values_, 0.5));  // one of few may be too late already
+    }
   }
 
   const Question& question_;
   std::int64_t onset_ns_;
   const Bounds& bounds_;
-  GoldenGatherer golden_;
   std::vector<double> before_;
   std::vector<double> normal_;
   std::vector<double> during_;
+  std::vector<double> values_;
 };
+
+// What a metric measures is told from its name once.
+class SignalNames {
+ public:
+  const SignalFacts& Of(std::string_view metric) {
+    const std::uint32_t number = names_.Intern(metric);
+    if (number == facts_.size()) facts_.push_back(SignalOf(metric));
+    return facts_[number];
+  }
+
+ private:
+  Interner names_;
+  std::vector<SignalFacts> facts_;
+};
+
+// Series are read in waves of so many, or of so many samples.
+constexpr std::size_t kWave = 512;
+constexpr std::size_t kWaveSamples = 1 << 19;
+constexpr std::size_t kRunOfSeries = 16;
 
 }  // namespace
 
 base::Result<> FillSeries(telemetry::MetricSource& metrics, const Question& question,
-                          std::int64_t onset_ns, const Bounds& bounds, Interner& services,
-                          Context& context) {
+                          std::int64_t onset_ns, const Bounds& bounds, telemetry::Workers* workers,
+                          Interner& services, Context& context) {
   std::int64_t from_ns = question.available.from_ns - kHistoryNs;
   std::int64_t to_ns = question.available.to_ns;
   for (const Window& window : question.normal) {
@@ -273,22 +311,51 @@ base::Result<> FillSeries(telemetry::MetricSource& metrics, const Question& ques
   ASSIGN_OR_RETURN(const auto any,
                    telemetry::Matcher::Create(telemetry::MatchOp::kNotEqual, "__name__", ""));
   ASSIGN_OR_RETURN(const auto set, metrics.Select({any}, {from_ns / kMs, to_ns / kMs}));
-  SeriesReader reader(question, onset_ns, bounds);
-  std::vector<telemetry::Sample> samples;
-  for (std::size_t i = 0; i < set->size(); ++i) {
-    RETURN_IF_ERROR(set->Read(i, samples));
-    // Known to be there, whether it moved or not.
-    const std::string service = ServiceOf(set->labels(i));
-    if (!service.empty() && !set->labels(i).Has("destination")) services.Intern(service);
-    if (auto shift = reader.Read(set->labels(i), samples)) {
-      if (!shift->caller.empty()) {
-        services.Intern(shift->caller);
-        services.Intern(shift->service);
+  GoldenGatherer golden;
+  SignalNames signals;
+  std::vector<Reading> wave(std::min(kWave, set->size()));
+  std::size_t next = 0;
+  while (next < set->size()) {
+    std::size_t used = 0;
+    std::size_t samples = 0;
+    for (; next < set->size() && used < wave.size() && samples < kWaveSamples; ++next) {
+      const telemetry::Labels& labels = set->labels(next);
+      const std::string service = ServiceOf(labels);
+      // Known to be there, whether it moved or not.
+      if (!service.empty() && !labels.Has("destination")) services.Intern(service);
+      const std::string_view metric = labels.Get(telemetry::kMetricName);
+      const SignalFacts& facts = signals.Of(metric);
+      if (facts.signal == Signal::kOther || facts.of_node) continue;
+      Reading& reading = wave[used];
+      reading.number = next;
+      reading.facts = facts;
+      reading.shift = {.service = service, .signal = facts.signal, .metric = std::string(metric)};
+      reading.has_level = false;
+      reading.moved = false;
+      NameCall(labels, reading.shift);
+      if (reading.shift.service.empty()) continue;
+      RETURN_IF_ERROR(set->Read(next, reading.samples));
+      samples += reading.samples.size();
+      ++used;
+    }
+    ForEachRun(workers, used, kRunOfSeries, [&](std::size_t first, std::size_t last) {
+      SeriesReader reader(question, onset_ns, bounds);
+      for (std::size_t i = first; i < last; ++i) reader.Read(set->labels(wave[i].number), wave[i]);
+    });
+    for (std::size_t i = 0; i < used; ++i) {
+      Reading& reading = wave[i];
+      if (reading.has_level)
+        golden.Take(set->labels(reading.number), reading.facts, reading.shift, reading.samples,
+                    question.available);
+      if (!reading.moved) continue;
+      if (!reading.shift.caller.empty()) {
+        services.Intern(reading.shift.caller);
+        services.Intern(reading.shift.service);
       }
-      context.series.push_back(*std::move(shift));
+      context.series.push_back(std::move(reading.shift));
     }
   }
-  context.golden = reader.Golden();
+  context.golden = golden.Finish(bounds);
   std::ranges::sort(context.series, [](const SeriesShift& a, const SeriesShift& b) {
     return std::tuple(-std::abs(a.score), std::string_view(a.series)) <
            std::tuple(-std::abs(b.score), std::string_view(b.series));

@@ -4,11 +4,12 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
+#include <map>
 #include <string>
 #include <tuple>
-#include <unordered_map>
 
+#include "incident/keep_first.h"
+#include "incident/parallel.h"
 #include "incident/summary.h"
 
 namespace enclave::incident {
@@ -20,139 +21,181 @@ constexpr double kLeastShare = 0.05;
 constexpr double kSlowFloorMs = 1;
 constexpr std::size_t kEnoughNormal = 3;
 
-std::uint64_t Pair(std::uint32_t high, std::uint32_t low) {
-  return static_cast<std::uint64_t>(high) << 32 | low;
-}
-
-template <typename T>
-std::size_t KeepFirst(std::vector<T>& items, std::size_t most) {
-  const std::size_t over = items.size() > most ? items.size() - most : 0;
-  items.resize(items.size() - over);
-  return over;
-}
+// Strata, or groups of them, that one thread takes at a time.
+constexpr std::size_t kRun = 32;
 
 }  // namespace
 
 SpanEvidence::SpanEvidence(const SpanTable& table, const Interner& services, const Interner& names,
-                           const Timeline& timeline)
-    : table_(table), services_(services), names_(names), timeline_(timeline) {
+                           const Timeline& timeline, telemetry::Workers* workers)
+    : table_(table), services_(services), names_(names), timeline_(timeline), workers_(workers) {
   GroupRows();
-  TallyFlows();
-  for (auto* groups : {&operations_, &edges_})
-    for (Group& group : *groups)
-      for (auto& [context, stratum] : group.strata) TallyStratum(stratum);
+  const std::size_t runs = (strata_.size() + kRun - 1) / kRun;
+  // The flows are one item of many, so that all of it can be done side by side.
+  ForEach(workers_, runs + 1, [&](std::size_t item) {
+    if (item == 0) return TallyFlows();
+    for (std::size_t stratum = (item - 1) * kRun; stratum < std::min(strata_.size(), item * kRun);
+         ++stratum)
+      TallyStratum(static_cast<std::uint32_t>(stratum));
+  });
 }
 
 void SpanEvidence::GroupRows() {
+  const std::vector<SpanTable::Row>& rows = table_.rows();
   const std::uint32_t bins = timeline_.bins();
   runs_.assign(std::size_t{table_.contexts()} * bins, 0);
+  served_.assign(services_.size() * bins, 0);
   operations_.resize(table_.operations().size());
   for (std::uint32_t number = 0; number < operations_.size(); ++number) {
     operations_[number].first = table_.operations()[number].service;
     operations_[number].second = number;
   }
-  std::unordered_map<std::uint64_t, std::uint32_t> edge_numbers;
-  for (std::uint32_t number = 0; number < table_.rows().size(); ++number) {
-    const SpanTable::Row& row = table_.rows()[number];
+  PairIndex edge_numbers;
+  PairIndex call_strata;  // context and callee, as numbers of the list below
+  std::vector<std::uint32_t> of_call;
+  std::vector<std::uint32_t> of_context(table_.contexts(), SpanTable::kNone);
+  stratum_of_.resize(rows.size());
+  const auto begin = [&](Group& group, std::uint32_t context) {
+    const auto stratum = static_cast<std::uint32_t>(strata_.size());
+    strata_.push_back({.context = context});
+    group.strata.push_back(stratum);
+    return stratum;
+  };
+  for (std::uint32_t number = 0; number < rows.size(); ++number) {
+    const SpanTable::Row& row = rows[number];
     runs_[std::size_t{row.context} * bins + row.bin]++;
-    const bool calls_another = row.is_call && row.peer != SpanTable::kNone;
-    if (!calls_another) {
-      operations_[row.operation].strata[row.context].rows.push_back(number);
-      continue;
+    if (row.is_entry) served_[std::size_t{row.service} * bins + row.bin]++;
+    if (row.failed) failed_rows_.push_back(number);
+    std::uint32_t stratum = SpanTable::kNone;
+    if (row.is_call && row.peer != SpanTable::kNone) {
+      const auto [call, is_new] = call_strata.Take(row.context, row.peer);
+      if (is_new) {
+        const auto [edge, is_new_edge] = edge_numbers.Take(row.service, row.peer);
+        if (is_new_edge) edges_.push_back({.first = row.service, .second = row.peer});
+        of_call.push_back(begin(edges_[edge], row.context));
+      }
+      stratum = of_call[call];
+    } else {
+      if (of_context[row.context] == SpanTable::kNone)
+        of_context[row.context] = begin(operations_[row.operation], row.context);
+      stratum = of_context[row.context];
     }
-    const auto [at, is_new] = edge_numbers.try_emplace(Pair(row.service, row.peer),
-                                                       static_cast<std::uint32_t>(edges_.size()));
-    if (is_new) edges_.push_back({.first = row.service, .second = row.peer});
-    edges_[at->second].strata[row.context].rows.push_back(number);
+    stratum_of_[number] = stratum;
+    strata_[stratum].spans++;
   }
+  std::uint32_t next = 0;
+  for (Stratum& stratum : strata_) {
+    stratum.first = next;
+    next += stratum.spans;
+    stratum.spans = 0;
+  }
+  rows_.resize(next);
+  self_ms_.resize(next);
+  bins_.resize(next);
+  for (std::uint32_t number = 0; number < rows.size(); ++number) {
+    Stratum& stratum = strata_[stratum_of_[number]];
+    const std::uint32_t at = stratum.first + stratum.spans++;
+    rows_[at] = number;
+    self_ms_[at] = table_.SelfMs(number);
+    bins_[at] = rows[number].bin;
+  }
+  slow_.resize(strata_.size() * bins);
+  failed_.resize(strata_.size() * bins);
+  for (const std::uint32_t number : failed_rows_)
+    failed_[std::size_t{stratum_of_[number]} * bins + rows[number].bin].taken++;
+  for (auto* groups : {&operations_, &edges_})
+    for (Group& group : *groups)
+      std::ranges::sort(group.strata, {},
+                        [&](std::uint32_t stratum) { return strata_[stratum].context; });
 }
 
-void SpanEvidence::TallyStratum(Stratum& stratum) const {
-  stratum.slow.resize(timeline_.bins());
-  stratum.failed.resize(timeline_.bins());
+void SpanEvidence::TallyStratum(std::uint32_t number) {
+  Stratum& stratum = strata_[number];
+  const auto all_self = std::span(self_ms_).subspan(stratum.first, stratum.spans);
+  const auto all_bins = std::span(bins_).subspan(stratum.first, stratum.spans);
+  Tally* slow = &slow_[std::size_t{number} * timeline_.bins()];
+  Tally* failed = &failed_[std::size_t{number} * timeline_.bins()];
   // What is normal: the stretches said to be, what is surely before the onset, else the earliest.
   std::vector<double> normal;
-  std::vector<std::pair<std::int64_t, double>> later;
-  for (const std::uint32_t number : stratum.rows) {
-    const SpanTable::Row& row = table_.rows()[number];
-    if (row.bin < timeline_.first_onset())
-      normal.push_back(table_.SelfMs(number));
-    else
-      later.emplace_back(row.start_ns, table_.SelfMs(number));
-  }
+  normal.reserve(stratum.spans);
+  for (std::uint32_t i = 0; i < stratum.spans; ++i)
+    if (all_bins[i] < timeline_.first_onset()) normal.push_back(all_self[i]);
   if (normal.size() < kEnoughNormal) {
+    std::vector<std::pair<std::int64_t, double>> later;
+    for (std::uint32_t i = 0; i < stratum.spans; ++i)
+      if (all_bins[i] >= timeline_.first_onset())
+        later.emplace_back(table_.rows()[rows_[stratum.first + i]].start_ns, all_self[i]);
     std::ranges::sort(later);
     for (std::size_t i = 0; i < later.size() * 2 / 5; ++i) normal.push_back(later[i].second);
   }
-  if (normal.empty()) return;
-  const double limit = Quantile(normal, 0.95) * 1.1 + kSlowFloorMs;
-  for (const std::uint32_t number : stratum.rows) {
-    const SpanTable::Row& row = table_.rows()[number];
-    Tally& slow = stratum.slow[row.bin];
-    slow.chances++;
-    slow.taken += table_.SelfMs(number) > limit;
-    Tally& failed = stratum.failed[row.bin];
-    failed.chances++;
-    failed.taken += row.failed;
+  if (normal.empty()) {
+    std::fill(failed, failed + timeline_.bins(), Tally{});
+    return;
   }
+  const double limit = Quantile(normal, 0.95) * 1.1 + kSlowFloorMs;
+  stratum.limit_ms = limit;
+  for (std::uint32_t i = 0; i < stratum.spans; ++i) {
+    slow[all_bins[i]].chances++;
+    slow[all_bins[i]].taken += all_self[i] > limit;
+  }
+  for (std::uint32_t bin = 0; bin < timeline_.bins(); ++bin)
+    failed[bin].chances = slow[bin].chances;
 }
 
 void SpanEvidence::TallyFlows() {
-  struct Key {
-    std::uint64_t pair;
-    std::uint32_t callee;
-    bool ends_after;
-    bool operator==(const Key&) const = default;
-  };
-  struct Hash {
-    std::size_t operator()(const Key& key) const {
-      return (key.pair ^ key.pair >> 29) * 0x9e3779b97f4a7c15ULL + key.callee * 2 + key.ends_after;
+  PairIndex numbers;
+  const std::uint32_t bins = timeline_.bins();
+  // The flow that was last counted for a step's context: most often it is the one again.
+  std::vector<std::uint32_t> last_flow[2];
+  for (auto& last : last_flow) last.assign(table_.contexts(), SpanTable::kNone);
+  const auto count = [&](const SpanTable::Row& row, std::uint32_t number, std::uint32_t callee,
+                         std::uint32_t step, bool ends_after, std::uint32_t context_of_step) {
+    std::uint32_t& guess = last_flow[ends_after][context_of_step];
+    if (guess == SpanTable::kNone || flows_[guess].context != row.context ||
+        flows_[guess].callee != callee || flows_[guess].step != step) {
+      const auto [flow, is_new] =
+          numbers.Take(PairIndex::Join(row.context, step), PairIndex::Join(callee, ends_after));
+      if (is_new)
+        flows_.push_back({.context = row.context,
+                          .operation = row.operation,
+                          .callee = callee,
+                          .step = step,
+                          .ends_after = ends_after,
+                          .taken = std::vector<Tally>(bins)});
+      guess = flow;
+    }
+    Flow& flow = flows_[guess];
+    flow.taken[row.bin].taken++;
+    if (flow.example == SpanTable::kNone || flow.example_ns <= row.start_ns) {
+      flow.example = number;
+      flow.example_ns = row.start_ns;
     }
   };
-  std::unordered_map<Key, std::uint32_t, Hash> numbers;
-  const std::uint32_t bins = timeline_.bins();
   std::vector<std::uint64_t> seen;
-  const auto count = [&](std::uint32_t number, std::uint32_t callee, std::uint32_t step,
-                         bool ends_after) {
-    const SpanTable::Row& row = table_.rows()[number];
-    const auto [at, is_new] = numbers.try_emplace({Pair(row.context, step), callee, ends_after},
-                                                  static_cast<std::uint32_t>(flows_.size()));
-    if (is_new)
-      flows_.push_back({.context = row.context,
-                        .operation = row.operation,
-                        .callee = callee,
-                        .step = step,
-                        .ends_after = ends_after,
-                        .taken = std::vector<Tally>(bins)});
-    Flow& flow = flows_[at->second];
-    flow.taken[row.bin].taken++;
-    if (flow.example == SpanTable::kNone || table_.rows()[flow.example].start_ns <= row.start_ns)
-      flow.example = number;
-  };
   for (std::uint32_t number = 0; number < table_.rows().size(); ++number) {
     const SpanTable::Row& row = table_.rows()[number];
     if (row.is_call) {
       // What a call leads to depends on who asks; that nobody answers is news.
       if (row.children == 0 && row.peer != SpanTable::kNone)
-        count(number, row.peer, SpanTable::kNone, true);
+        count(row, number, row.peer, SpanTable::kNone, true, row.context);
       continue;
     }
     seen.clear();
-    std::uint32_t last = SpanTable::kNone;
+    const SpanTable::Row* last = nullptr;
     for (const std::uint32_t child : table_.ChildrenOf(row)) {
       const SpanTable::Row& step = table_.rows()[child];
       const std::uint32_t callee = step.peer == SpanTable::kNone ? step.service : step.peer;
-      last = child;
-      if (std::ranges::find(seen, Pair(step.operation, callee)) != seen.end()) continue;
-      seen.push_back(Pair(step.operation, callee));
-      count(number, callee, step.operation, false);
+      last = &step;
+      const std::uint64_t pair = PairIndex::Join(step.operation, callee);
+      if (std::ranges::find(seen, pair) != seen.end()) continue;
+      seen.push_back(pair);
+      count(row, number, callee, step.operation, false, step.context);
     }
-    if (last == SpanTable::kNone) {
-      count(number, row.service, SpanTable::kNone, true);
-    } else {
-      const SpanTable::Row& step = table_.rows()[last];
-      count(number, step.peer == SpanTable::kNone ? step.service : step.peer, step.operation, true);
-    }
+    if (last == nullptr)
+      count(row, number, row.service, SpanTable::kNone, true, row.context);
+    else
+      count(row, number, last->peer == SpanTable::kNone ? last->service : last->peer,
+            last->operation, true, last->context);
   }
   for (Flow& flow : flows_)
     for (std::uint32_t bin = 0; bin < bins; ++bin)
@@ -162,45 +205,66 @@ void SpanEvidence::TallyFlows() {
 void SpanEvidence::Vote(OnsetVote& votes) const {
   for (const auto* groups : {&operations_, &edges_})
     for (const Group& group : *groups)
-      for (const auto& [context, stratum] : group.strata) {
-        votes.Add(stratum.slow, OnsetVote::Direction::kRise);
-        votes.Add(stratum.failed, OnsetVote::Direction::kRise);
+      for (const std::uint32_t stratum : group.strata) {
+        votes.Add(SlowOf(stratum), OnsetVote::Direction::kRise);
+        votes.Add(FailedOf(stratum), OnsetVote::Direction::kRise);
       }
   for (const Flow& flow : flows_)
     votes.Add(flow.taken,
               flow.ends_after ? OnsetVote::Direction::kRise : OnsetVote::Direction::kFall);
 }
 
-SpanEvidence::Sides SpanEvidence::Collect(const Group& group, const Onsets& onsets) const {
-  Sides sides;
+double SpanEvidence::Movement::score() const {
+  return std::abs(slow.score) >= std::abs(failed.score) ? slow.score : failed.score;
+}
+
+SpanEvidence::Movement SpanEvidence::Compared(const Group& group, const Onsets& onsets) const {
   SharedOnset slow(onsets);
   SharedOnset failed(onsets);
-  for (const auto& [context, stratum] : group.strata) {
-    slow.Add(stratum.slow);
-    failed.Add(stratum.failed);
+  for (const std::uint32_t stratum : group.strata) {
+    slow.Add(SlowOf(stratum));
+    failed.Add(FailedOf(stratum));
   }
   std::uint32_t slow_onset = 0;
   std::uint32_t failed_onset = 0;
-  sides.slow = slow.Best(slow_onset);
-  sides.failed = failed.Best(failed_onset);
-  const bool is_slow = std::abs(sides.slow.score) >= std::abs(sides.failed.score);
-  const std::uint32_t onset = is_slow ? slow_onset : failed_onset;
-  sides.onset_ns = timeline_.StartOf(onset);
+  Movement change{.slow = slow.Best(slow_onset), .failed = failed.Best(failed_onset)};
+  const bool is_slow = std::abs(change.slow.score) >= std::abs(change.failed.score);
+  change.onset = is_slow ? slow_onset : failed_onset;
+  return change;
+}
+
+SpanEvidence::Sides SpanEvidence::Collect(const Group& group, std::uint32_t onset,
+                                          bool with_durations) const {
+  Sides sides;
+  std::size_t sizes[2] = {0, 0};
+  std::vector<bool> has_both(group.strata.size());
+  for (std::size_t i = 0; i < group.strata.size(); ++i) {
+    const Share share = Compare(SlowOf(group.strata[i]), onset);
+    has_both[i] = share.before.chances > 0 && share.during.chances > 0;
+    if (!has_both[i]) continue;
+    sizes[0] += share.before.chances;
+    sizes[1] += share.during.chances;
+  }
+  for (const std::size_t side : {std::size_t{0}, std::size_t{1}}) {
+    sides.self[side].reserve(sizes[side]);
+    if (with_durations) sides.duration[side].reserve(sizes[side]);
+  }
   double worst = -1;
-  for (const auto& [context, stratum] : group.strata) {
-    const Share share = Compare(stratum.slow, onset);
-    if (share.before.chances == 0 || share.during.chances == 0) continue;
-    for (const std::uint32_t number : stratum.rows) {
-      const SpanTable::Row& row = table_.rows()[number];
-      const std::size_t side = row.bin >= onset;
-      sides.duration[side].push_back(row.DurationMs());
-      sides.self[side].push_back(table_.SelfMs(number));
-      if (side == 1 && table_.SelfMs(number) > worst) {
-        worst = table_.SelfMs(number);
-        sides.worst = row.trace_id;
+  std::uint32_t worst_row = SpanTable::kNone;
+  for (std::size_t i = 0; i < group.strata.size(); ++i) {
+    if (!has_both[i]) continue;
+    const Stratum& stratum = strata_[group.strata[i]];
+    for (std::uint32_t at = stratum.first; at < stratum.first + stratum.spans; ++at) {
+      const std::size_t side = bins_[at] >= onset;
+      if (with_durations) sides.duration[side].push_back(table_.rows()[rows_[at]].DurationMs());
+      sides.self[side].push_back(self_ms_[at]);
+      if (side == 1 && self_ms_[at] > worst) {
+        worst = self_ms_[at];
+        worst_row = rows_[at];
       }
     }
   }
+  if (worst_row != SpanTable::kNone) sides.worst = table_.rows()[worst_row].trace_id;
   return sides;
 }
 
@@ -208,30 +272,34 @@ void SpanEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bo
   FillOperations(context, onsets, bounds);
   FillEdges(context, onsets, bounds);
   FillFlows(context, onsets, bounds);
-  FillTraces(context, onsets.agreed, bounds);
+  FillTraces(context, onsets, bounds);
   FillServices(context, onsets.agreed);
 }
 
 void SpanEvidence::FillOperations(Context& context, const Onsets& onsets,
                                   const Bounds& bounds) const {
-  for (const Group& group : operations_) {
-    Sides sides = Collect(group, onsets);
-    const double score = std::abs(sides.slow.score) >= std::abs(sides.failed.score)
-                             ? sides.slow.score
-                             : sides.failed.score;
-    if (std::abs(score) < kLeastScore && sides.failed.during.taken == 0) continue;
-    context.operations.push_back({.service = services_.Name(group.first),
-                                  .operation = names_.Name(table_.operations()[group.second].name),
-                                  .duration_before = Summarize(sides.duration[0]),
-                                  .duration_during = Summarize(sides.duration[1]),
-                                  .self_before = Summarize(sides.self[0]),
-                                  .self_during = Summarize(sides.self[1]),
-                                  .errors_before = sides.failed.before.taken,
-                                  .errors_during = sides.failed.during.taken,
-                                  .score = score,
-                                  .onset_ns = sides.onset_ns,
-                                  .example = sides.worst});
-  }
+  std::vector<std::optional<OperationShift>> shifts(operations_.size());
+  ForEachRun(workers_, operations_.size(), kRun, [&](std::size_t from, std::size_t to) {
+    for (std::size_t number = from; number < to; ++number) {
+      const Group& group = operations_[number];
+      const Movement change = Compared(group, onsets);
+      if (std::abs(change.score()) < kLeastScore && change.failed.during.taken == 0) continue;
+      Sides sides = Collect(group, change.onset, true);
+      shifts[number] = {.service = services_.Name(group.first),
+                        .operation = names_.Name(table_.operations()[group.second].name),
+                        .duration_before = Summarize(sides.duration[0]),
+                        .duration_during = Summarize(sides.duration[1]),
+                        .self_before = Summarize(sides.self[0]),
+                        .self_during = Summarize(sides.self[1]),
+                        .errors_before = change.failed.before.taken,
+                        .errors_during = change.failed.during.taken,
+                        .score = change.score(),
+                        .onset_ns = timeline_.StartOf(change.onset),
+                        .example = sides.worst};
+    }
+  });
+  for (std::optional<OperationShift>& shift : shifts)
+    if (shift) context.operations.push_back(*std::move(shift));
   std::ranges::sort(context.operations, [](const OperationShift& a, const OperationShift& b) {
     return std::tuple(-std::abs(a.score), std::string_view(a.service),
                       std::string_view(a.operation)) < std::tuple(-std::abs(b.score),
@@ -241,48 +309,60 @@ void SpanEvidence::FillOperations(Context& context, const Onsets& onsets,
   context.left_out["operations"] = KeepFirst(context.operations, bounds.items);
 }
 
+Tally SpanEvidence::Served(std::uint32_t service, std::uint32_t onset) const {
+  Tally served{};
+  const std::size_t first = std::size_t{service} * timeline_.bins();
+  if (first >= served_.size()) return served;  // named after the spans were read
+  for (std::uint32_t bin = 0; bin < timeline_.bins(); ++bin)
+    (bin < onset ? served.taken : served.chances) += served_[first + bin];
+  return served;
+}
+
 void SpanEvidence::FillEdges(Context& context, const Onsets& onsets, const Bounds& bounds) const {
-  // Requests that each service served, to measure calls against.
-  std::vector<Tally> served(services_.size());
-  for (const SpanTable::Row& row : table_.rows()) {
-    const bool is_entry =
-        row.parent == SpanTable::kNone || table_.rows()[row.parent].service != row.service;
-    if (!is_entry) continue;
-    (row.bin < onsets.agreed ? served[row.service].taken : served[row.service].chances)++;
-  }
-  for (const Group& group : edges_) {
-    context.topology.push_back({services_.Name(group.first), services_.Name(group.second)});
-    Sides sides = Collect(group, onsets);
-    std::size_t calls[2] = {0, 0};
-    std::map<std::uint32_t, std::uint32_t> operations;
-    for (const auto& [node, stratum] : group.strata)
-      for (const std::uint32_t number : stratum.rows) {
-        const SpanTable::Row& row = table_.rows()[number];
-        calls[row.bin >= onsets.agreed]++;
-        operations[table_.operations()[row.operation].name]++;
+  std::vector<EdgeShift> shifts(edges_.size());
+  ForEachRun(workers_, edges_.size(), kRun, [&](std::size_t from, std::size_t to) {
+    for (std::size_t number = from; number < to; ++number) {
+      const Group& group = edges_[number];
+      const Movement change = Compared(group, onsets);
+      Sides sides = Collect(group, change.onset, false);
+      std::size_t calls[2] = {0, 0};
+      std::map<std::uint32_t, std::uint32_t> operations;
+      for (const std::uint32_t stratum : group.strata) {
+        const std::uint32_t first = strata_[stratum].first;
+        const std::uint32_t spans = strata_[stratum].spans;
+        for (std::uint32_t at = first; at < first + spans; ++at)
+          calls[bins_[at] >= onsets.agreed]++;
+        // A context ends in one operation.
+        const SpanTable::Row& row = table_.rows()[rows_[first]];
+        operations[table_.operations()[row.operation].name] += spans;
       }
-    const auto ratio = [](std::size_t of, std::uint32_t requests) {
-      return requests == 0 ? 0.0 : static_cast<double>(of) / requests;
-    };
-    EdgeShift shift{.caller = services_.Name(group.first),
-                    .callee = services_.Name(group.second),
-                    .gap_before = Summarize(sides.self[0]),
-                    .gap_during = Summarize(sides.self[1]),
-                    .calls_per_request_before = ratio(calls[0], served[group.first].taken),
-                    .calls_per_request_during = ratio(calls[1], served[group.first].chances),
-                    .errors_before = sides.failed.before.taken,
-                    .errors_during = sides.failed.during.taken,
-                    .score = std::abs(sides.slow.score) >= std::abs(sides.failed.score)
-                                 ? sides.slow.score
-                                 : sides.failed.score,
-                    .onset_ns = sides.onset_ns,
-                    .example = sides.worst};
-    std::uint32_t most = 0;
-    for (const auto& [name, times] : operations)
-      if (times > most) {
-        most = times;
-        shift.operation = names_.Name(name);
-      }
+      // Calls that nobody saw are not known to be missing.
+      const Tally requests = table_.inferred() ? Tally{} : Served(group.first, onsets.agreed);
+      const auto ratio = [](std::size_t of, std::uint32_t among) {
+        return among == 0 ? 0.0 : static_cast<double>(of) / among;
+      };
+      EdgeShift& shift = shifts[number];
+      shift = {.caller = services_.Name(group.first),
+               .callee = services_.Name(group.second),
+               .gap_before = Summarize(sides.self[0]),
+               .gap_during = Summarize(sides.self[1]),
+               .calls_per_request_before = ratio(calls[0], requests.taken),
+               .calls_per_request_during = ratio(calls[1], requests.chances),
+               .errors_before = change.failed.before.taken,
+               .errors_during = change.failed.during.taken,
+               .score = change.score(),
+               .onset_ns = timeline_.StartOf(change.onset),
+               .example = sides.worst};
+      std::uint32_t most = 0;
+      for (const auto& [name, times] : operations)
+        if (times > most) {
+          most = times;
+          shift.operation = names_.Name(name);
+        }
+    }
+  });
+  for (EdgeShift& shift : shifts) {
+    context.topology.push_back({shift.caller, shift.callee});
     context.edges.push_back(std::move(shift));
   }
   std::ranges::sort(context.edges, [](const EdgeShift& a, const EdgeShift& b) {
@@ -304,8 +384,7 @@ void SpanEvidence::FillFlows(Context& context, const Onsets& onsets, const Bound
     Sum& sum = sums.try_emplace({flow.operation, flow.callee, flow.step, flow.ends_after}, onsets)
                    .first->second;
     sum.shares.Add(flow.taken);
-    if (sum.example == SpanTable::kNone ||
-        table_.rows()[sum.example].start_ns < table_.rows()[flow.example].start_ns)
+    if (sum.example == SpanTable::kNone || table_.rows()[sum.example].start_ns < flow.example_ns)
       sum.example = flow.example;
   }
   for (const auto& [key, sum] : sums) {
@@ -339,84 +418,14 @@ void SpanEvidence::FillFlows(Context& context, const Onsets& onsets, const Bound
   context.left_out["flows"] = KeepFirst(context.flows, bounds.items * 2);
 }
 
-void SpanEvidence::FillTraces(Context& context, std::uint32_t onset, const Bounds& bounds) const {
-  using Key = std::tuple<std::uint32_t, std::uint32_t, std::string, std::string>;
-  struct Found {
-    std::uint32_t row = SpanTable::kNone;
-    std::uint64_t before = 0;
-    std::uint64_t during = 0;
-    std::int64_t first_ns = INT64_MAX;
-  };
-  std::map<Key, Found> found;
-  for (std::uint32_t number = 0; number < table_.rows().size(); ++number) {
-    const SpanTable::Row& row = table_.rows()[number];
-    if (!row.failed) continue;
-    const bool is_deepest = std::ranges::none_of(
-        table_.ChildrenOf(row), [&](std::uint32_t child) { return table_.rows()[child].failed; });
-    if (!is_deepest) continue;
-    const FailureNote& note = table_.failures()[row.failure];
-    Found& same = found[{row.service, row.operation, note.exception, note.location}];
-    if (row.bin < onset) {
-      same.before++;
-      continue;
-    }
-    same.during++;
-    same.first_ns = std::min(same.first_ns, row.start_ns);
-    if (same.row == SpanTable::kNone || table_.rows()[same.row].start_ns > row.start_ns)
-      same.row = number;
-  }
-  for (const auto& [key, same] : found) {
-    if (same.during == 0) continue;
-    const SpanTable::Row& row = table_.rows()[same.row];
-    const FailureNote& note = table_.failures()[row.failure];
-    // A call that nobody answered tells of the one who should have.
-    const bool unanswered = row.is_call && row.children == 0 && row.peer != SpanTable::kNone;
-    FailingTrace failing{.trace_id = row.trace_id,
-                         .service = services_.Name(unanswered ? row.peer : row.service),
-                         .operation = names_.Name(table_.operations()[row.operation].name),
-                         .message = note.message,
-                         .exception = note.exception,
-                         .location = note.location,
-                         .unanswered = unanswered,
-                         .like_it = same.during,
-                         .before = same.before,
-                         .onset_ns = same.first_ns};
-    std::uint32_t at = same.row;
-    if (unanswered) failing.path.push_back(failing.service);
-    for (int depth = 0; at != SpanTable::kNone && depth < 64; ++depth) {
-      const std::string& service = services_.Name(table_.rows()[at].service);
-      if (failing.path.empty() || failing.path.back() != service) failing.path.push_back(service);
-      failing.duration_ms = table_.rows()[at].DurationMs();
-      at = table_.rows()[at].parent;
-    }
-    std::ranges::reverse(failing.path);
-    context.traces.push_back(std::move(failing));
-  }
-  std::ranges::sort(context.traces, [](const FailingTrace& a, const FailingTrace& b) {
-    return std::tuple(-static_cast<double>(a.like_it), std::string_view(a.service),
-                      std::string_view(a.operation), std::string_view(a.exception),
-                      std::string_view(a.location)) <
-           std::tuple(-static_cast<double>(b.like_it), std::string_view(b.service),
-                      std::string_view(b.operation), std::string_view(b.exception),
-                      std::string_view(b.location));
-  });
-  context.left_out["traces"] = KeepFirst(context.traces, bounds.items);
-}
-
 void SpanEvidence::FillServices(Context& context, std::uint32_t onset) const {
-  std::map<std::string, std::size_t> at;
-  for (std::size_t i = 0; i < context.services.size(); ++i) at[context.services[i].name] = i;
-  std::vector<Tally> served(services_.size());
-  for (const SpanTable::Row& row : table_.rows()) {
-    const bool is_entry =
-        row.parent == SpanTable::kNone || table_.rows()[row.parent].service != row.service;
-    if (is_entry) (row.bin < onset ? served[row.service].taken : served[row.service].chances)++;
-  }
   for (std::uint32_t service = 0; service < services_.size(); ++service) {
-    const auto found = at.find(services_.Name(service));
-    if (found == at.end()) continue;
-    context.services[found->second].requests_before = served[service].taken;
-    context.services[found->second].requests_during = served[service].chances;
+    const auto found = std::ranges::lower_bound(context.services, services_.Name(service), {},
+                                                &ServiceFacts::name);
+    if (found == context.services.end() || found->name != services_.Name(service)) continue;
+    const Tally requests = Served(service, onset);
+    found->requests_before = requests.taken;
+    found->requests_during = requests.chances;
   }
 }
 

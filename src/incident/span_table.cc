@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <bit>
 #include <optional>
+#include <string_view>
 #include <tuple>
+#include <variant>
 
 namespace enclave::incident {
 namespace {
@@ -30,18 +32,49 @@ std::string LocationIn(const Attributes& attributes) {
   return location;
 }
 
-bool SaysServerError(const Attributes& attributes) {
-  const std::string code = TextOf(attributes, {"http.response.status_code", "http.status_code"});
+// What of a span's attributes is asked of every span, found in one walk over them.
+struct KnownAttributes {
+  const AttributeValue* status_code = nullptr;
+  const AttributeValue* old_status_code = nullptr;
+  const AttributeValue* peer_service = nullptr;
+  const AttributeValue* server_address = nullptr;
+  const AttributeValue* net_peer_name = nullptr;
+  const AttributeValue* http_host = nullptr;
+  const AttributeValue* file = nullptr;
+
+  explicit KnownAttributes(const Attributes& attributes) {
+    for (const telemetry::Attribute& attribute : attributes) {
+      const std::string_view key = attribute.key;
+      const AttributeValue** known = key == "http.response.status_code" ? &status_code
+                                     : key == "http.status_code"        ? &old_status_code
+                                     : key == "peer.service"            ? &peer_service
+                                     : key == "server.address"          ? &server_address
+                                     : key == "net.peer.name"           ? &net_peer_name
+                                     : key == "http.host"               ? &http_host
+                                     : key == "code.filepath"           ? &file
+                                     : key == "code.file.path"          ? &file
+                                                                        : nullptr;
+      if (known != nullptr && *known == nullptr) *known = &attribute.value;
+    }
+  }
+};
+
+bool SaysServerError(const KnownAttributes& known) {
+  const AttributeValue* value =
+      known.status_code != nullptr ? known.status_code : known.old_status_code;
+  if (value == nullptr) return false;
+  if (const auto* number = std::get_if<std::int64_t>(value)) return *number / 100 == 5;
+  const std::string code = ToText(*value);
   return code.size() == 3 && code[0] == '5';
 }
 
-std::optional<FailureNote> FailureOf(const telemetry::Span& span) {
+std::optional<FailureNote> FailureOf(const telemetry::Span& span, const KnownAttributes& known) {
   const telemetry::SpanEvent* exception = nullptr;
   for (const telemetry::SpanEvent& event : span.events)
     if (event.name == "exception") exception = &event;
   if (span.status != telemetry::SpanStatus::kError &&
       (exception == nullptr || span.status == telemetry::SpanStatus::kOk) &&
-      !SaysServerError(span.attributes))
+      !SaysServerError(known))
     return std::nullopt;
   FailureNote note{.message = span.status_message, .location = LocationIn(span.attributes)};
   if (exception != nullptr) {
@@ -56,9 +89,14 @@ std::optional<FailureNote> FailureOf(const telemetry::Span& span) {
 }
 
 // The service that a client's span says it calls, as "cart" of cart.shop.svc:7070.
-std::string NamedPeer(const Attributes& attributes) {
-  if (std::string peer = TextOf(attributes, {"peer.service"}); !peer.empty()) return peer;
-  std::string address = TextOf(attributes, {"server.address", "net.peer.name", "http.host"});
+std::string NamedPeer(const KnownAttributes& known) {
+  if (known.peer_service != nullptr)
+    if (std::string peer = ToText(*known.peer_service); !peer.empty()) return peer;
+  const AttributeValue* value = known.server_address != nullptr  ? known.server_address
+                                : known.net_peer_name != nullptr ? known.net_peer_name
+                                                                 : known.http_host;
+  if (value == nullptr) return "";
+  std::string address = ToText(*value);
   if (const std::size_t dot = address.find('.'); dot != std::string::npos) {
     const bool is_ip = address.find_first_not_of("0123456789.:") == std::string::npos;
     if (is_ip) return "";
@@ -69,25 +107,38 @@ std::string NamedPeer(const Attributes& attributes) {
   return address;
 }
 
+std::string_view ServiceNameIn(const Attributes& resource) {
+  for (const telemetry::Attribute& attribute : resource)
+    if (std::string_view(attribute.key) == "service.name") {
+      const auto* text = std::get_if<std::string>(&attribute.value);
+      if (text != nullptr) return *text;
+      break;
+    }
+  return "unknown_service";
+}
+
 std::uint64_t Spread(std::uint64_t id) {
   return id * 0x9e3779b97f4a7c15ULL;
 }
+
+std::uint32_t TagOf(std::uint64_t spread) {
+  return static_cast<std::uint32_t>(spread);
+}
+
+// How many rows ahead memory is asked for.
+constexpr std::uint32_t kAhead = 8;
 
 }  // namespace
 
 std::uint32_t SpanTable::OperationOf(std::uint32_t service, std::string_view name) {
   const std::uint32_t number = names_.Intern(name);
-  const auto [at, is_new] =
-      operation_numbers_.try_emplace(static_cast<std::uint64_t>(service) << 32 | number,
-                                     static_cast<std::uint32_t>(operations_.size()));
+  const auto [operation, is_new] = operation_numbers_.Take(service, number);
   if (is_new) operations_.push_back({service, number});
-  return at->second;
+  return operation;
 }
 
 void SpanTable::Add(const telemetry::Span& span, std::uint32_t bin) {
-  const AttributeValue* name = telemetry::Find(span.resource, "service.name");
-  const std::string* text = name == nullptr ? nullptr : std::get_if<std::string>(name);
-  const std::uint32_t service = services_.Intern(text == nullptr ? "unknown_service" : *text);
+  const std::uint32_t service = services_.Intern(ServiceNameIn(span.resource));
   Row row{.trace_id = span.trace_id,
           .id = span.span_id.value(),
           .parent_id = span.parent_id ? span.parent_id->value() : 0,
@@ -98,14 +149,33 @@ void SpanTable::Add(const telemetry::Span& span, std::uint32_t bin) {
           .bin = bin};
   row.is_call = span.kind == telemetry::SpanKind::kClient;
   row.detached = span.kind == telemetry::SpanKind::kConsumer;
-  if (std::optional<FailureNote> note = FailureOf(span)) {
+  const KnownAttributes known(span.attributes);
+  if (std::optional<FailureNote> note = FailureOf(span, known)) {
     row.failed = true;
     row.failure = static_cast<std::uint32_t>(failures_.size());
     failures_.push_back(*std::move(note));
   }
+  if (known.file != nullptr)
+    if (const std::string place = LocationIn(span.attributes); !place.empty())
+      row.place = names_.Intern(place);
   if (row.is_call)
-    if (std::string peer = NamedPeer(span.attributes); !peer.empty())
-      named_peers_.emplace_back(static_cast<std::uint32_t>(rows_.size()), std::move(peer));
+    if (const std::string peer = NamedPeer(known); !peer.empty())
+      named_peers_.emplace_back(static_cast<std::uint32_t>(rows_.size()), names_.Intern(peer));
+  rows_.push_back(row);
+}
+
+void SpanTable::Add(const Inferred& span) {
+  const std::uint32_t service = services_.Intern(span.service);
+  Row row{.trace_id = span.trace_id,
+          .id = span.id,
+          .parent_id = span.parent_id,
+          .start_ns = span.start_ns,
+          .end_ns = std::max(span.end_ns, span.start_ns),
+          .operation = OperationOf(service, span.operation),
+          .service = service,
+          .bin = span.bin};
+  row.is_call = span.is_call;
+  inferred_ = true;
   rows_.push_back(row);
 }
 
@@ -113,42 +183,53 @@ void SpanTable::Link() {
   DropRepeated();
   LinkParents();
   ListChildren();
-  FindPeers();
+  NameUnanswered();
   NumberContexts();
-  MeasureSelf();
 }
 
-std::uint32_t SpanTable::FindRow(const trace::TraceId& trace_id, std::uint64_t id) const {
+std::uint32_t SpanTable::Find(const trace::TraceId& trace_id, std::uint64_t id) const {
   if (slots_.empty() || id == 0) return kNone;
   const std::size_t mask = slots_.size() - 1;
-  for (std::size_t slot = Spread(id) >> 20 & mask;; slot = (slot + 1) & mask) {
-    const std::uint32_t row = slots_[slot];
-    if (row == kNone) return kNone;
-    if (rows_[row].id == id && rows_[row].trace_id == trace_id) return row;
+  const std::uint64_t spread = Spread(id);
+  for (std::size_t slot = spread >> 20 & mask;; slot = (slot + 1) & mask) {
+    const Slot& found = slots_[slot];
+    if (found.row == kNone) return kNone;
+    if (found.tag == TagOf(spread) && rows_[found.row].id == id &&
+        rows_[found.row].trace_id == trace_id)
+      return found.row;
   }
 }
 
-std::uint32_t SpanTable::Find(trace::TraceId trace_id, trace::SpanId id) const {
-  return FindRow(trace_id, id.value());
+void SpanTable::WillList(std::uint64_t id) const {
+  if (!slots_.empty()) __builtin_prefetch(&slots_[Spread(id) >> 20 & (slots_.size() - 1)]);
+}
+
+void SpanTable::WillFind(std::uint64_t id) const {
+  if (slots_.empty()) return;
+  const Slot& slot = slots_[Spread(id) >> 20 & (slots_.size() - 1)];
+  if (slot.row != kNone) __builtin_prefetch(&rows_[slot.row]);
 }
 
 void SpanTable::DropRepeated() {
-  slots_.assign(std::bit_ceil(rows_.size() * 2 + 1), kNone);
+  slots_.assign(std::bit_ceil(rows_.size() + rows_.size() / 2 + 1), Slot{});
   const std::size_t mask = slots_.size() - 1;
   std::uint32_t kept = 0;
   std::size_t named = 0;
   for (std::uint32_t number = 0; number < rows_.size(); ++number) {
+    if (number + kAhead < rows_.size()) WillList(rows_[number + kAhead].id);
     const bool is_named = named < named_peers_.size() && named_peers_[named].first == number;
-    std::size_t slot = Spread(rows_[number].id) >> 20 & mask;
+    const std::uint64_t spread = Spread(rows_[number].id);
+    std::size_t slot = spread >> 20 & mask;
     bool repeated = false;
-    for (; slots_[slot] != kNone && !repeated; slot = (slot + 1) & mask)
-      repeated = rows_[slots_[slot]].id == rows_[number].id &&
-                 rows_[slots_[slot]].trace_id == rows_[number].trace_id;
+    for (; slots_[slot].row != kNone && !repeated; slot = (slot + 1) & mask)
+      repeated = slots_[slot].tag == TagOf(spread) &&
+                 rows_[slots_[slot].row].id == rows_[number].id &&
+                 rows_[slots_[slot].row].trace_id == rows_[number].trace_id;
     if (repeated) {
       if (is_named) named_peers_[named++].first = kNone;
       continue;
     }
-    slots_[slot] = kept;
+    slots_[slot] = {TagOf(spread), kept};
     if (is_named) named_peers_[named++].first = kept;
     if (kept != number) rows_[kept] = rows_[number];
     ++kept;
@@ -159,10 +240,13 @@ void SpanTable::DropRepeated() {
 
 void SpanTable::LinkParents() {
   for (std::uint32_t number = 0; number < rows_.size(); ++number) {
+    if (number + 2 * kAhead < rows_.size()) WillList(rows_[number + 2 * kAhead].parent_id);
+    if (number + kAhead < rows_.size()) WillFind(rows_[number + kAhead].parent_id);
     Row& row = rows_[number];
-    const std::uint32_t parent = FindRow(row.trace_id, row.parent_id);
+    const std::uint32_t parent = Find(row.trace_id, row.parent_id);
     if (parent == kNone || parent == number) continue;
     row.parent = parent;
+    row.is_entry = rows_[parent].service != row.service;
     if (row.start_ns >= rows_[parent].end_ns && rows_[parent].end_ns > rows_[parent].start_ns)
       row.detached = true;
     rows_[parent].children++;
@@ -173,25 +257,23 @@ void SpanTable::LinkParents() {
 void SpanTable::NumberContexts() {
   constexpr std::size_t kDeepest = 100;
   constexpr std::uint32_t kRoot = kNone - 1;
-  std::unordered_map<std::uint64_t, std::uint32_t> numbers;
-  std::vector<bool> done(rows_.size(), false);
+  PairIndex numbers;
+  above_.clear();
   std::vector<std::uint32_t> chain;
   for (std::uint32_t number = 0; number < rows_.size(); ++number) {
     chain.clear();
     std::uint32_t at = number;
     // Spans from outside may name each other as parents in a circle: the walk is bounded.
-    while (at != kNone && !done[at] && chain.size() < kDeepest) {
+    while (at != kNone && rows_[at].context == kNone && chain.size() < kDeepest) {
       chain.push_back(at);
       at = rows_[at].parent;
     }
-    std::uint32_t above = at != kNone && done[at] ? rows_[at].context : kRoot;
+    std::uint32_t above = at != kNone && rows_[at].context != kNone ? rows_[at].context : kRoot;
     for (; !chain.empty(); chain.pop_back()) {
       Row& row = rows_[chain.back()];
-      const auto [node, is_new] =
-          numbers.try_emplace(static_cast<std::uint64_t>(above) << 32 | row.operation, contexts_);
-      if (is_new) ++contexts_;
-      above = row.context = node->second;
-      done[chain.back()] = true;
+      const auto [context, is_new] = numbers.Take(above, row.operation);
+      if (is_new) above_.push_back(above == kRoot ? kNone : above);
+      above = row.context = context;
     }
   }
 }
@@ -210,46 +292,49 @@ void SpanTable::ListChildren() {
     Row& row = rows_[parent];
     children_[row.first_child + row.children++] = number;
   }
-  for (const Row& row : rows_) {
-    const auto first = children_.begin() + row.first_child;
-    std::sort(first, first + row.children, [&](std::uint32_t a, std::uint32_t b) {
-      return std::tuple(rows_[a].start_ns, rows_[a].id) <
-             std::tuple(rows_[b].start_ns, rows_[b].id);
-    });
-  }
-}
-
-void SpanTable::FindPeers() {
-  for (Row& row : rows_)
-    for (const std::uint32_t child : ChildrenOf(row))
-      if (rows_[child].service != row.service && !rows_[child].detached) {
-        row.peer = rows_[child].service;
-        row.is_call = row.children == 1;
-        break;
-      }
-  // Calls that nobody answered say whom they meant.
-  for (const auto& [number, name] : named_peers_) {
-    Row& row = rows_[number];
-    if (row.peer == kNone) row.peer = services_.Intern(name);
-  }
-}
-
-void SpanTable::MeasureSelf() {
+  const auto is_before = [&](std::uint32_t a, std::uint32_t b) {
+    return std::tuple(rows_[a].start_ns, rows_[a].id) < std::tuple(rows_[b].start_ns, rows_[b].id);
+  };
   self_ms_.resize(rows_.size());
   for (std::uint32_t number = 0; number < rows_.size(); ++number) {
-    const Row& row = rows_[number];
-    std::int64_t covered = 0;
-    std::int64_t until = row.start_ns;
-    for (const std::uint32_t child : ChildrenOf(row)) {
-      const std::int64_t from = std::max(until, rows_[child].start_ns);
-      const std::int64_t to = std::min(row.end_ns, rows_[child].end_ns);
-      if (to > from) {
-        covered += to - from;
-        until = to;
-      }
-    }
-    self_ms_[number] = static_cast<double>(row.end_ns - row.start_ns - covered) / 1e6;
+    Row& row = rows_[number];
+    const auto first = children_.begin() + row.first_child;
+    if (!std::is_sorted(first, first + row.children, is_before))
+      std::sort(first, first + row.children, is_before);
+    FindPeer(row);
+    self_ms_[number] = MeasureSelf(row);
   }
+}
+
+void SpanTable::FindPeer(Row& row) {
+  for (const std::uint32_t child : ChildrenOf(row))
+    if (rows_[child].service != row.service && !rows_[child].detached) {
+      row.peer = rows_[child].service;
+      row.is_call = row.children == 1;
+      break;
+    }
+}
+
+// Calls that nobody answered say whom they meant.
+void SpanTable::NameUnanswered() {
+  for (const auto& [number, name] : named_peers_) {
+    Row& row = rows_[number];
+    if (row.peer == kNone) row.peer = services_.Intern(names_.Name(name));
+  }
+}
+
+double SpanTable::MeasureSelf(const Row& row) const {
+  std::int64_t covered = 0;
+  std::int64_t until = row.start_ns;
+  for (const std::uint32_t child : ChildrenOf(row)) {
+    const std::int64_t from = std::max(until, rows_[child].start_ns);
+    const std::int64_t to = std::min(row.end_ns, rows_[child].end_ns);
+    if (to > from) {
+      covered += to - from;
+      until = to;
+    }
+  }
+  return static_cast<double>(row.end_ns - row.start_ns - covered) / 1e6;
 }
 
 }  // namespace enclave::incident

@@ -5,6 +5,14 @@
 #include <numeric>
 
 namespace enclave::incident {
+namespace {
+
+double SpreadAbout(double median, std::vector<double>& values) {
+  for (double& value : values) value = std::abs(value - median);
+  return 1.4826 * Quantile(values, 0.5);
+}
+
+}  // namespace
 
 double Quantile(std::vector<double>& values, double q) {
   if (values.empty()) return 0;
@@ -22,9 +30,13 @@ Summary Summarize(std::vector<double>& values) {
       std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
   summary.high = Quantile(values, 0.9);
   summary.median = Quantile(values, 0.5);
-  for (double& value : values) value = std::abs(value - summary.median);
-  summary.spread = 1.4826 * Quantile(values, 0.5);
+  summary.spread = SpreadAbout(summary.median, values);
   return summary;
+}
+
+double SpreadOf(std::vector<double>& values) {
+  const double median = Quantile(values, 0.5);
+  return SpreadAbout(median, values);
 }
 
 }  // namespace enclave::incident

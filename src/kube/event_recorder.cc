@@ -34,13 +34,24 @@ std::string Shorten(const std::string& text) {
   return text.substr(0, end) + "...";
 }
 
+// The annotation with the TraceID that an object belongs to; its events belong to it too.
+constexpr const char* kTrace = "enclave.dev/trace-id";
+
+// Null when it belongs to none.
+const Json* TraceOf(const Object& object) {
+  const Json& annotations = At(object.json(), "metadata.annotations");
+  if (!annotations.is_object()) return nullptr;
+  const auto found = annotations.find(kTrace);
+  return found == annotations.end() || !found->is_string() ? nullptr : &*found;
+}
+
 }  // namespace
 
 struct EventRecorder::Impl : std::enable_shared_from_this<Impl> {
   Impl(SharedInformers& informers, std::string component)
       : informers(informers), component(std::move(component)) {}
 
-  // What makes two events the same: object, type, reason, message, part.
+  // What makes two events the same: object and its trace, type, reason, message, part.
   using Identity = std::tuple<std::string, std::string, std::string, std::string, std::string>;
 
   struct Series {
@@ -55,7 +66,9 @@ struct EventRecorder::Impl : std::enable_shared_from_this<Impl> {
               const std::string& message, std::string_view field_path) {
     const std::string text = Shorten(message);
     const std::string now = FormatTime(informers.executor().WallNow());
-    Identity identity{regarding.uid() + "/" + regarding.ns() + "/" + regarding.name(),
+    const Json* trace = TraceOf(regarding);
+    const std::string of_trace = trace == nullptr ? "" : "/" + trace->get<std::string>();
+    Identity identity{regarding.uid() + "/" + regarding.ns() + "/" + regarding.name() + of_trace,
                       std::string(type), std::string(reason), text, std::string(field_path)};
     auto found = by_identity.find(identity);
     if (found == by_identity.end()) {
@@ -91,9 +104,11 @@ struct EventRecorder::Impl : std::enable_shared_from_this<Impl> {
     // Names are at most 253 characters; the suffix has 17.
     const std::string name =
         fmt::format("{}.{:016x}", regarding.name().substr(0, 236), informers.random().Next());
+    Json metadata = {{"name", name}, {"namespace", ns}};
+    if (const Json* trace = TraceOf(regarding)) metadata["annotations"] = {{kTrace, *trace}};
     return Json{{"apiVersion", "v1"},
                 {"kind", "Event"},
-                {"metadata", {{"name", name}, {"namespace", ns}}},
+                {"metadata", std::move(metadata)},
                 {"involvedObject", std::move(involved)},
                 {"type", type},
                 {"reason", reason},

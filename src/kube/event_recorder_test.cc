@@ -32,6 +32,25 @@ TEST_F(EventBurstTest, AFullNodeInOneTurnLosesNoEvent) {
   EXPECT_EQ(api_.List(kEvent, {})->items.size(), 1500u);
 }
 
+TEST_F(EventBurstTest, AnEventBelongsToTheTraceOfItsObject) {
+  Json json = {{"metadata", {{"name", "web"}}}};
+  const ObjectPtr plain = *api_.Create(kPod, "d", json);
+  recorder_.Record(*plain, "Normal", "Scaled", "up");
+  json = plain->json();
+  json["metadata"]["annotations"] = {{"enclave.dev/trace-id", std::string(32, 'a')}};
+  const ObjectPtr traced = *api_.Update(kPod, json);
+  recorder_.Record(*traced, "Normal", "Scaled", "up");
+  recorder_.Record(*traced, "Normal", "Scaled", "up");
+  executor_.RunFor(std::chrono::seconds(1));
+  std::map<std::string, std::int64_t> counts;
+  for (const ObjectPtr& event : api_.List(kEvent, {})->items) {
+    const Json& annotations = At(event->json(), "metadata.annotations");
+    counts[annotations.is_object() ? annotations.value("enclave.dev/trace-id", "") : ""] =
+        IntAt(event->json(), "count");
+  }
+  EXPECT_EQ(counts, (std::map<std::string, std::int64_t>{{"", 1}, {std::string(32, 'a'), 2}}));
+}
+
 TEST_F(EventBurstTest, ATurnIsShared) {
   const ObjectPtr pod = *api_.Create(kPod, "d", {{"metadata", {{"name", "web"}}}});
   for (int i = 0; i < 100; ++i) recorder_.Record(*pod, "Normal", "A", std::to_string(i));

@@ -94,13 +94,22 @@ class Claimant {
   void SayLatency(const incident::SeriesShift& shift);
   void SayErrors(const incident::SeriesShift& shift);
   void SayTraffic(const incident::SeriesShift& shift);
-  void SayCallSeries(const incident::SeriesShift& shift);
+  // A call that takes longer than the one called does, by its metrics.
+  struct SlowCall {
+    const incident::SeriesShift* shift = nullptr;
+    double way_ms = 0;
+  };
+  double OwnRiseMs(std::string_view service) const;
+  std::vector<SlowCall> SlowCalls() const;
+  void CallSeries();
+  double WaitsOnTheWay(std::string_view service, double rise_ms) const;
   void Operations();
   void Edges();
   void Flows();
   double UsualShare(std::string_view service) const;
   void Logs();
   void Traces();
+  void SaySlowTrace(const incident::FailingTrace& trace);
   void Facts();
   void Changes();
 

@@ -39,6 +39,10 @@ constexpr Reason kReasons[] = {
 void Claimant::Traces() {
   for (const incident::FailingTrace& trace : context_.traces) {
     if (trace.like_it <= trace.before) continue;
+    if (trace.slow) {
+      SaySlowTrace(trace);
+      continue;
+    }
     const double weight =
         Bounded(2.5 * std::log2(1.0 + static_cast<double>(trace.like_it - trace.before)), 10) *
         (trace.before == 0 ? 1.0 : 0.5);
@@ -56,6 +60,24 @@ void Claimant::Traces() {
                                  trace.location.empty() ? "" : " at ", trace.location),
          .onset_ns = trace.onset_ns});
   }
+}
+
+// That it is slow the operations and calls say already; a line of code says where.
+void Claimant::SaySlowTrace(const incident::FailingTrace& trace) {
+  if (trace.location.empty()) return;
+  Say(trace.service,
+      {.kind = CauseKind::kSlowDependency,
+       .family = Family::kTraces,
+       .weight = 2 * Material(trace.own_ms),
+       .callee_would = true,
+       .id = trace.id,
+       .component = trace.location,
+       .component_rank = 4,
+       .sentence = fmt::format("a request takes {:.3g} ms instead of {:.3g} ms, {:.3g} ms of it in "
+                               "{} of {} at {}",
+                               trace.duration_ms, trace.usual_ms, trace.own_ms, trace.operation,
+                               trace.service, trace.location),
+       .onset_ns = trace.onset_ns});
 }
 
 void Claimant::Facts() {

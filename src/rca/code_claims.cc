@@ -131,6 +131,9 @@ void Claimant::Logs() {
       if (is_bad) continue;  // fewer errors are no fault
       weight *= (knows_runs ? 1.0 : 0.3) * (1 - 0.8 * Ramp(usual / (before - during), 0.5, 0.9));
       if (shift.change == incident::LogChange::kDwindling) weight *= 0.8;
+      // What a service writes first, measured against its callers: silent for some of them alone,
+      // it may not have been called.
+      if (shift.operation == name) weight *= Ramp(1 - during / before, 0.4, 0.9);
       if (const auto other = instead.find({shift.service, shift.operation}); other != instead.end())
         weight *= 1 - 0.7 * Ramp(other->second / (before - during + 1e-9), 0.2, 0.8);
     }

@@ -37,9 +37,11 @@ void Claimant::Symptom() {
     const std::string& service = graph_.Name(account.service);
     const double address =
         IsAddress(service) && graph_.Callees(account.service).empty() ? 0.5 : 1.0;
+    const double own =
+        account.of_errors ? 1.0 : 1.0 - WaitsOnTheWay(service, account.worst - account.before);
     Say(service,
         {.kind = account.of_errors ? CauseKind::kCodeError : CauseKind::kSlowDependency,
-         .weight = kMostWeight * address * Ramp(account.share, 0.05, 0.5) *
+         .weight = kMostWeight * address * Ramp(account.share * own, 0.05, 0.5) *
                    Ramp(account.likeness, 0.0, 0.8) * Ramp(account.floors, 1, 4),
          .id = account.id,
          .component = account.of_errors ? "errors" : "latency",
@@ -59,11 +61,9 @@ void Claimant::Symptom() {
 
 void Claimant::Series() {
   Symptom();
+  CallSeries();
   for (const incident::SeriesShift& shift : context_.series) {
-    if (!shift.caller.empty()) {
-      SayCallSeries(shift);
-      continue;
-    }
+    if (!shift.caller.empty()) continue;
     switch (shift.signal) {
       case Signal::kCpu:
         SayCpu(shift);
@@ -199,21 +199,97 @@ void Claimant::SayTraffic(const incident::SeriesShift& shift) {
                               .onset_ns = shift.onset_ns});
 }
 
-void Claimant::SayCallSeries(const incident::SeriesShift& shift) {
-  if (shift.signal != Signal::kLatency || shift.score <= 0) return;
-  const double trust = HasSpans(shift.service) && HasSpans(shift.caller) ? 0.1 : 0.5;
-  const double weight = trust * ShiftWeight(shift.score, 8);
-  for (const std::string& end : {shift.service, shift.caller})
-    Say(end, {.kind = CauseKind::kNetworkDelay,
-              .weight = end == shift.service ? weight : weight * 0.5,
-              .callee_would = true,
-              .id = shift.id,
-              .component = fmt::format("{} -> {}", shift.caller, shift.service),
-              .component_rank = 1,
-              .sentence =
-                  fmt::format("calls from {} to {} went from {:.4g} to {:.4g} ({})", shift.caller,
-                              shift.service, shift.before.median, shift.during.high, shift.metric),
-              .onset_ns = shift.onset_ns});
+// What a service's own requests took longer, as its metrics say it. Milliseconds.
+double Claimant::OwnRiseMs(std::string_view service) const {
+  for (const incident::GoldenSignals& golden : context_.golden) {
+    if (golden.service != service) continue;
+    double rise = 0;
+    for (const incident::Point& point : golden.latency_ms)
+      if (point.time_ns >= context_.during.from_ns)
+        rise = std::max(rise, point.value - golden.latency_before_ms);
+    return rise;
+  }
+  return 0;
+}
+
+// Of what a caller waits longer for an answer, that which the one called does not take itself is
+// lost on the way. The longest of several series about one call.
+std::vector<Claimant::SlowCall> Claimant::SlowCalls() const {
+  std::map<std::pair<std::string_view, std::string_view>, SlowCall> calls;
+  for (const incident::SeriesShift& shift : context_.series) {
+    if (shift.caller.empty() || shift.signal != Signal::kLatency || shift.score <= 0) continue;
+    const double way_ms = std::max(RiseMsOf(shift) - OwnRiseMs(shift.service), 0.0);
+    SlowCall& call = calls[{shift.caller, shift.service}];
+    if (call.shift == nullptr || way_ms > call.way_ms) call = {&shift, way_ms};
+  }
+  std::vector<SlowCall> slow;
+  for (const auto& [ends, call] : calls)
+    if (call.way_ms > 0) slow.push_back(call);
+  return slow;
+}
+
+// As of spans: who ends all the slow calls, and has none that stayed fast, is where it is slow.
+void Claimant::CallSeries() {
+  struct End {
+    double slow_ms = 0;
+    double weight = 0;
+    double slow = 0;
+    double fast = 0;
+  };
+  const std::vector<SlowCall> calls = SlowCalls();
+  std::map<std::string_view, End> ends;
+  double all_ms = 0;
+  for (const incident::Call& call : context_.topology)
+    for (const std::string_view name :
+         {std::string_view(call.caller), std::string_view(call.callee)})
+      ends[name].fast += 1;
+  const auto weigh = [&](const SlowCall& call) {
+    return ShiftWeight(call.shift->score, 10) * Material(call.way_ms);
+  };
+  for (const SlowCall& call : calls) {
+    const double weight = weigh(call);
+    if (weight <= 0) continue;
+    all_ms += call.way_ms;
+    for (const std::string_view name :
+         {std::string_view(call.shift->caller), std::string_view(call.shift->service)}) {
+      End& end = ends[name];
+      end.slow_ms += call.way_ms;
+      end.weight += weight;
+      end.slow += 1;
+      end.fast = std::max(end.fast - 1, 0.0);
+    }
+  }
+  for (const SlowCall& call : calls) {
+    const double weight = weigh(call);
+    if (weight <= 0) continue;
+    const incident::SeriesShift& shift = *call.shift;
+    // Spans say the same, and better.
+    const double trust = HasSpans(shift.service) && HasSpans(shift.caller) ? 0.1 : 1.0;
+    for (const std::string& name : {shift.service, shift.caller}) {
+      const End& end = ends[name];
+      const double agrees = end.slow / (end.slow + end.fast);
+      const double total = Bounded(end.weight, 10) * end.slow_ms / all_ms * (0.3 + 0.7 * agrees);
+      Say(name, {.kind = CauseKind::kNetworkDelay,
+                 .weight = trust * total * weight / end.weight,
+                 .id = shift.id,
+                 .component = fmt::format("{} -> {}", shift.caller, shift.service),
+                 .component_rank = 1,
+                 .sentence = fmt::format(
+                     "calls from {} to {} went from {:.4g} to {:.4g} ({}), of which {:.3g} ms on "
+                     "the way",
+                     shift.caller, shift.service, shift.before.median, shift.during.high,
+                     shift.metric, call.way_ms),
+                 .onset_ns = shift.onset_ns});
+    }
+  }
+}
+
+// How much of what a service takes longer it spends waiting on the way to others, 0 to 1.
+double Claimant::WaitsOnTheWay(std::string_view service, double rise_ms) const {
+  double waits_ms = 0;
+  for (const SlowCall& call : SlowCalls())
+    if (call.shift->caller == service) waits_ms += call.way_ms;
+  return rise_ms <= 0 ? 0 : std::min(waits_ms / rise_ms, 1.0);
 }
 
 }  // namespace enclave::rca

@@ -35,10 +35,11 @@ void Claimant::FindLargestRise() {
     if (shift.self_before.count >= 2 && shift.self_during.count >= 2)
       largest_rise_ms_ =
           std::max(largest_rise_ms_, shift.self_during.median - shift.self_before.median);
-  // Without spans: what the users see.
+  // Without spans: what the users see, and what callers wait for.
   if (largest_rise_ms_ > 1) return;
   for (const incident::SeriesShift& shift : context_.series)
-    if (shift.signal == incident::Signal::kLatency && shift.service == context_.alert.service)
+    if (shift.signal == incident::Signal::kLatency &&
+        (shift.service == context_.alert.service || !shift.caller.empty()))
       largest_rise_ms_ = std::max(largest_rise_ms_, RiseMsOf(shift));
 }
 

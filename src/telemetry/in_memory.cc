@@ -203,6 +203,9 @@ void InMemoryLogs::Add(const Labels& stream, std::vector<LogRecord> records) {
 base::Result<> InMemoryLogs::Query(const LogQuery& query, const LogVisitor& visit) {
   // One cursor for each stream, the next record of all on top.
   struct Cursor {
+    // Of the next record, kept here: comparing cursors reads no record.
+    std::int64_t time_ns;
+    std::uint64_t arrival;
     const Labels* stream;
     const Entry* begin;
     const Entry* end;  // going back, the record before it is the next
@@ -211,11 +214,13 @@ base::Result<> InMemoryLogs::Query(const LogQuery& query, const LogVisitor& visi
   const auto next = [forward](const Cursor& cursor) -> const Entry& {
     return forward ? *cursor.begin : *(cursor.end - 1);
   };
-  const auto later = [&](const Cursor& left, const Cursor& right) {
-    const Entry& a = next(left);
-    const Entry& b = next(right);
-    const auto of_a = std::pair(a.record.time_ns, a.arrival);
-    const auto of_b = std::pair(b.record.time_ns, b.arrival);
+  const auto note = [&](Cursor& cursor) {
+    cursor.time_ns = next(cursor).record.time_ns;
+    cursor.arrival = next(cursor).arrival;
+  };
+  const auto later = [&](const Cursor& a, const Cursor& b) {
+    const auto of_a = std::pair(a.time_ns, a.arrival);
+    const auto of_b = std::pair(b.time_ns, b.arrival);
     return forward ? of_a > of_b : of_a < of_b;
   };
   std::priority_queue<Cursor, std::vector<Cursor>, decltype(later)> cursors(later);
@@ -224,7 +229,10 @@ base::Result<> InMemoryLogs::Query(const LogQuery& query, const LogVisitor& visi
     if (!Matches(query.matchers, stream)) continue;
     const auto first = std::ranges::lower_bound(entries, query.range.from, {}, time_of);
     const auto last = std::ranges::lower_bound(first, entries.end(), query.range.to, {}, time_of);
-    if (first != last) cursors.push({&stream, &*first, &*first + (last - first)});
+    if (first == last) continue;
+    Cursor cursor{0, 0, &stream, &*first, &*first + (last - first)};
+    note(cursor);
+    cursors.push(cursor);
   }
   while (!cursors.empty()) {
     Cursor cursor = cursors.top();
@@ -234,6 +242,7 @@ base::Result<> InMemoryLogs::Query(const LogQuery& query, const LogVisitor& visi
       const LogRecord& record = next(cursor).record;
       forward ? static_cast<void>(++cursor.begin) : static_cast<void>(--cursor.end);
       if (!visit(*cursor.stream, record)) return {};
+      if (cursor.begin != cursor.end) note(cursor);
     } while (cursor.begin != cursor.end && (cursors.empty() || !later(cursor, cursors.top())));
     if (cursor.begin != cursor.end) cursors.push(cursor);
   }

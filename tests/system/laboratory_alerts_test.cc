@@ -38,10 +38,13 @@ class LaboratoryAlertsTest : public LaboratoryTest {
   static void TellOfAlerts(const std::string& url) {
     Json config = kubectl_->Get("-n observatory configmap observatory-config");
     std::string& text = config["data"]["config.yaml"].get_ref<std::string&>();
-    text += fmt::format(
-        "webhooks:\n- {{name: test, url: \"{}\", group_by: [alertname, service], group_wait: 0s, "
-        "group_interval: 1s}}\n",
-        url);
+    const std::string list = "webhooks:\n";
+    const auto at = text.find(list);
+    ASSERT_NE(at, std::string::npos);
+    text.insert(at + list.size(),
+                fmt::format("  - {{name: test, url: \"{}\", group_by: [alertname, service], "
+                            "group_wait: 0s, group_interval: 1s}}\n",
+                            url));
     kubectl_->Must("replace -f -", config.dump());
   }
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cluster/api/exchange.h"
+#include "cluster/api/impersonation.h"
 #include "cluster/api/kube_state_metrics.h"
 #include "cluster/api/plain_handler.h"
 #include "trace/trace_context.h"
@@ -202,7 +203,7 @@ asio::awaitable<void> ApiServer::Handle(net::Request& request, net::ResponseWrit
   const base::MonoTime start = clock.Now();
   CodeRecorder recorder(writer);
   const auto trace = trace::Extract(request.headers);
-  Exchange exchange{request, recorder, {}, {}, trace ? trace->trace_id.ToString() : ""};
+  Exchange exchange{request, recorder, {}, {}, trace ? trace->trace_id.ToString() : "", ""};
   bool long_running = false;
   const AtEnd finish(
       [&] { Finish(exchange, request, received_at, start, recorder.code(), long_running); });
@@ -215,6 +216,14 @@ asio::awaitable<void> ApiServer::Handle(net::Request& request, net::ResponseWrit
     co_return;
   }
   exchange.who = *std::move(who);
+  if (auto acts = Impersonate(dependencies_.authorizer, request, exchange.who)) {
+    if (acts->name != exchange.who.name) exchange.impersonator = exchange.who.name;
+    exchange.who = *std::move(acts);
+  } else {
+    co_await recorder.Send(ErrorResponse(acts.error()));
+    co_return;
+  }
+  if (exchange.trace_id.empty()) exchange.trace_id = TraceOf(exchange.who);
   if (!info) {
     co_await recorder.Send(ErrorResponse(info.error()));
     co_return;
@@ -287,6 +296,7 @@ void ApiServer::Finish(const Exchange& exchange, const net::Request& request,
        .source = request.peer.address,
        .user_agent = std::string(request.Header("User-Agent")),
        .trace_id = exchange.trace_id,
+       .impersonator = exchange.impersonator,
        .code = code,
        .dry_run = exchange.wrote.dry_run || request.Query("dryRun").value_or("") == "All"});
 }

@@ -49,6 +49,7 @@ Json ToJson(const AuditEntry& entry) {
   put("subresource", entry.subresource);
   put("userAgent", entry.user_agent);
   put("traceId", entry.trace_id);
+  put("impersonatedBy", entry.impersonator);
   if (entry.dry_run) line["dryRun"] = true;
   return line;
 }

@@ -33,8 +33,9 @@ struct AuditEntry {
   Requester who;
   std::string source;  // address of the peer, "in-process" for the cluster's own parts
   std::string user_agent;
-  std::string trace_id;  // empty: the request carried none
-  int code = 0;          // HTTP status of the answer
+  std::string trace_id;      // empty: the request carried none
+  std::string impersonator;  // who made the request as `who`; empty: `who` did
+  int code = 0;              // HTTP status of the answer
   bool dry_run = false;
 };
 

@@ -1,8 +1,9 @@
 // Who may do what. The one question of every request, asked after authentication and before
 // anything is read or written; access reviews ask the same object.
 //
-// The policy of today is AllowAuthenticated: whoever has credentials of this cluster may do all.
-// RBAC is another Authorizer, reading Roles and bindings; nothing else changes.
+// The policy of today is AllowAuthenticated: whoever has credentials of this cluster may do all,
+// but act as somebody else: that is for the group system:masters. RBAC is another Authorizer,
+// reading Roles and bindings; nothing else changes.
 //
 // Thread safety: Authorize may be called from any thread.
 #pragma once

@@ -27,7 +27,8 @@ struct Exchange {
   net::ResponseWriter& writer;
   RequestInfo info;
   Requester who;
-  std::string trace_id;
+  std::string trace_id;      // of the request's headers, else of the identity; "": none
+  std::string impersonator;  // who acts as `who`; "": nobody
   WriteNote wrote{};
 };
 

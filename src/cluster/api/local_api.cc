@@ -5,6 +5,8 @@
 #include <atomic>
 #include <future>
 
+#include "cluster/api/trace_note.h"
+
 namespace enclave::cluster {
 namespace {
 
@@ -34,14 +36,6 @@ class LocalWatch final : public kube::WatchHandle {
   std::shared_ptr<Stream> stream_;
   std::unique_ptr<Subscription> subscription_;
 };
-
-// The trace that the object belongs to; the key holds a dot, so it is no dotted path.
-std::string TraceAnnotation(const kube::Json& object) {
-  const kube::Json& annotations = kube::At(object, "metadata.annotations");
-  if (!annotations.is_object()) return {};
-  const auto found = annotations.find("enclave.dev/trace-id");
-  return found != annotations.end() && found->is_string() ? found->get<std::string>() : "";
-}
 
 void Deliver(const std::shared_ptr<Stream>& stream, base::Executor& executor, WatchEvent event) {
   if (stream->cut) return;
@@ -89,7 +83,7 @@ base::Result<ObjectPtr> LocalApi::Write(const char* verb, const kube::Kind& kind
   entry.code = result ? success : kube::HttpStatusOf(result.error().kind());
   if (result) {
     entry.uid = (*result)->uid();
-    entry.trace_id = TraceAnnotation((*result)->json());
+    entry.trace_id = TraceAnnotationOf((*result)->json());
   }
   audit_->Record(entry);
   return std::move(result);

@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "cluster/api/decode.h"
+#include "cluster/api/trace_note.h"
 #include "kube/names.h"
 #include "kube/patch.h"
 
@@ -244,6 +245,8 @@ void Machinery::Update(const ResourcePtr& resource, const std::string& ns, const
     return done(
         {std::unexpected(StrictError(*resource, unknown)), kube::DetailsOf(resource->kind, name)});
   }
+  WriteOptions how = options;
+  how.names_trace = subresource.empty() && !TraceAnnotationOf(body).empty();
   auto shared = std::make_shared<const Json>(std::move(body));
   WriteCallback finish = std::move(done);
   if (!unknown.empty() && options.field_validation == FieldValidation::kWarn) {
@@ -254,12 +257,14 @@ void Machinery::Update(const ResourcePtr& resource, const std::string& ns, const
   }
   Change(
       resource, ns, name, subresource,
-      [shared](const Json&) -> base::Result<Json> { return *shared; }, options, std::move(finish));
+      [shared](const Json&) -> base::Result<Json> { return *shared; }, how, std::move(finish));
 }
 
 void Machinery::Patch(const ResourcePtr& resource, const std::string& ns, const std::string& name,
                       const std::string& subresource, kube::PatchType type, Json patch,
                       const WriteOptions& options, WriteCallback done) {
+  WriteOptions how = options;
+  how.names_trace = subresource.empty() && PatchNamesTrace(type, patch);
   auto shared = std::make_shared<const Json>(std::move(patch));
   const Subresource* sub = subresource.empty() ? nullptr : resource->FindSubresource(subresource);
   const bool own_kind = sub != nullptr && !sub->kind.empty();
@@ -293,7 +298,7 @@ void Machinery::Patch(const ResourcePtr& resource, const std::string& ns, const 
         if (strict && !unknown->empty()) return std::unexpected(StrictError(*resource, *unknown));
         return patched;
       },
-      options, std::move(finish));
+      how, std::move(finish));
 }
 
 void Machinery::Change(const ResourcePtr& resource, const std::string& ns, const std::string& name,

@@ -45,7 +45,11 @@ struct WriteOptions {
   Requester who;
   bool dry_run = false;
   FieldValidation field_validation = FieldValidation::kWarn;
-  std::string trace_id;  // noted in the object's annotations when not empty
+  std::string trace_id;  // noted in the objects that the write changes (trace_note.h)
+  // A client's own change, not one that the cluster makes in consequence of another: without a
+  // trace it ends the object's.
+  bool of_client = false;
+  bool names_trace = false;  // set by Machinery: the client wrote the annotation itself
 };
 
 struct WriteResult {

@@ -4,6 +4,7 @@
 #include "cluster/api/machinery.h"
 #include "cluster/api/object_meta.h"
 #include "cluster/api/schema.h"
+#include "cluster/api/trace_note.h"
 #include "kube/time.h"
 
 namespace enclave::cluster {
@@ -32,11 +33,11 @@ base::Error PreconditionError(const kube::Kind& kind, const std::string& name,
                       kind.GroupResource(), name, what, wanted, what, found)};
 }
 
-void NoteTrace(Json& object, const std::string& trace_id) {
-  if (trace_id.empty()) return;
-  Json& annotations = object["metadata"]["annotations"];
-  if (!annotations.is_object()) annotations = Json::object();
-  annotations[kTraceIdAnnotation] = trace_id;
+TraceNote TraceNoteOf(const WriteOptions& options) {
+  return {.trace_id = options.trace_id,
+          .of_client = options.of_client,
+          .named = options.names_trace,
+          .dry_run = options.dry_run};
 }
 
 }  // namespace
@@ -83,7 +84,7 @@ Machinery::Attempt Machinery::ComputeCreate(const Resource& resource, const Json
   if (resource.has_status && !resource.creates_status) fresh.erase("status");
   if (resource.set_defaults) resource.set_defaults(fresh);
   if (resource.prepare_create) resource.prepare_create(fresh, context);
-  NoteTrace(fresh, options.trace_id);
+  NoteTraceOfNew(fresh, TraceNoteOf(options));
   FieldErrors errors;
   ValidateMetadata(resource, fresh, errors);
   if (resource.validate) resource.validate(fresh, errors);
@@ -148,10 +149,10 @@ Machinery::Attempt Machinery::ComputeChange(const Resource& resource, const std:
     if (resource.set_defaults) resource.set_defaults(fresh);
     if (resource.prepare_update) resource.prepare_update(fresh, old, context);
   }
+  NoteTraceOfChange(fresh, old, TraceNoteOf(options));
   if (fresh == old) return attempt;
 
   if (subresource == nullptr) {
-    NoteTrace(fresh, options.trace_id);
     FieldErrors errors;
     ValidateMetadata(resource, fresh, errors);
     ValidateMetadataUpdate(fresh, old, errors);

@@ -115,8 +115,8 @@ Result<Pki> LoadOrCreatePki(const PkiOptions& options) {
                    }));
   ASSIGN_OR_RETURN(pki.admin, LoadOrCreatePair(options.directory / "admin", [&pki] {
                      net::CertificateRequest request;
-                     request.common_name = "kubernetes-admin";
-                     request.organizations = {"system:masters"};
+                     request.common_name = kAdminUser;
+                     request.organizations = {kAdminGroup};
                      request.validity = kTenYears;
                      return net::IssueCertificate(pki.authority, request);
                    }));

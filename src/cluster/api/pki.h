@@ -18,6 +18,10 @@ struct PkiOptions {
   std::vector<std::string> server_addresses;  // IP addresses the API is reached at
 };
 
+// Whom the administrator's certificate and token name.
+inline constexpr const char* kAdminUser = "kubernetes-admin";
+inline constexpr const char* kAdminGroup = "system:masters";
+
 struct Pki {
   net::KeyPair authority;
   net::KeyPair server;

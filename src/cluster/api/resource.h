@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -25,6 +26,8 @@ struct Requester {
   std::string name;                 // "system:node:local"
   std::vector<std::string> groups;  // "system:masters"
   std::string uid;
+  // What else is known of them, by key; only impersonation gives it.
+  std::map<std::string, std::vector<std::string>> extra{};
 };
 
 struct WriteContext {

@@ -46,7 +46,7 @@ kube::StatusDetails DetailsOf(const Exchange& exchange) {
 }
 
 base::Result<WriteOptions> WriteOptionsOf(const Exchange& exchange) {
-  WriteOptions options{.who = exchange.who, .trace_id = exchange.trace_id};
+  WriteOptions options{.who = exchange.who, .trace_id = exchange.trace_id, .of_client = true};
   if (const auto dry_run = exchange.request.Query("dryRun"); dry_run && !dry_run->empty()) {
     if (*dry_run != "All") {
       return Fail(ErrorKind::kInvalidArgument,

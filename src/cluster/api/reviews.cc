@@ -59,6 +59,7 @@ Json StatusOf(const AccessDecision& decision) {
 Json UserInfo(const Requester& who) {
   Json info = {{"username", who.name}, {"groups", who.groups}};
   if (!who.uid.empty()) info["uid"] = who.uid;
+  if (!who.extra.empty()) info["extra"] = who.extra;
   return info;
 }
 

@@ -24,8 +24,9 @@ class DeploymentControllerTest : public ControllerFixture {
     }
     return nullptr;
   }
-  void SetImage(const std::string& image) {
+  void SetImage(const std::string& image, const std::string& trace = "") {
     Json json = Web()->json();
+    if (!trace.empty()) json["metadata"]["annotations"][kTraceAnnotation] = trace;
     json["spec"]["template"]["spec"]["containers"][0]["image"] = image;
     json["metadata"].erase("resourceVersion");
     ASSERT_TRUE(api_->Update(kube::kDeployment, std::move(json)));
@@ -277,6 +278,32 @@ TEST_F(DeploymentControllerTest, AdoptsAnOrphanedSet) {
   Settle();
   EXPECT_EQ(ControllerUid(SetOf("web:1")->json()), Web()->uid());
   EXPECT_THAT(List(kube::kPod), SizeIs(2));
+}
+
+TEST_F(DeploymentControllerTest, ARolloutsTraceReachesAllSetsThatItScales) {
+  const std::string first = "4bf92f3577b34da6a3ce929d0e0e4736";
+  const std::string second = "0af7651916cd43dd8448eb211c80319c";
+  Json json = DeploymentJson("web", 2);
+  json["metadata"]["annotations"][kTraceAnnotation] = first;
+  Create(kube::kDeployment, json);
+  RunToRest();
+  SetImage("web:2", second);
+  RunToRest();
+  EXPECT_EQ(AnnotationOf(SetOf("web:2")->json(), kTraceAnnotation), second);
+  EXPECT_EQ(AnnotationOf(SetOf("web:1")->json(), kTraceAnnotation), second) << "scaled down by it";
+  for (const ObjectPtr& pod : List(kube::kPod))
+    if (!pod->deleting()) EXPECT_EQ(AnnotationOf(pod->json(), kTraceAnnotation), second);
+
+  // A change that belongs to no trace.
+  Merge(kube::kDeployment, "web",
+        {{"metadata", {{"annotations", {{kTraceAnnotation, nullptr}}}}},
+         {"spec", {{"replicas", 3}}}});
+  RunToRest();
+  EXPECT_EQ(AnnotationOf(SetOf("web:2")->json(), kTraceAnnotation), "");
+  std::vector<std::string> traces;
+  for (const ObjectPtr& pod : List(kube::kPod))
+    if (!pod->deleting()) traces.push_back(AnnotationOf(pod->json(), kTraceAnnotation));
+  EXPECT_THAT(traces, testing::UnorderedElementsAre(second, second, ""));
 }
 
 }  // namespace

@@ -36,11 +36,25 @@ bool OlderFirst(const kube::ObjectPtr& a, const kube::ObjectPtr& b) {
   return left != right ? left < right : a->name() < b->name();
 }
 
+// Makes `set` belong to the trace that `deployment` belongs to, or to none; whether that changed
+// it.
+bool CopyTrace(const kube::Json& deployment, kube::Json& set) {
+  const std::string& trace = AnnotationOf(deployment, kTraceAnnotation);
+  if (AnnotationOf(set, kTraceAnnotation) == trace) return false;
+  kube::Json& annotations = ObjectAt(ObjectAt(set, "metadata"), "annotations");
+  if (trace.empty()) {
+    annotations.erase(kTraceAnnotation);
+  } else {
+    annotations[kTraceAnnotation] = trace;
+  }
+  return true;
+}
+
 // Makes `set`'s annotations what `deployment` and `revision` ask for; whether anything changed. The
 // size annotations are only refreshed with a resize (they tell the size a share is computed from).
 bool CopyAnnotations(const kube::Json& deployment, kube::Json& set, std::int64_t revision) {
   kube::Json& annotations = ObjectAt(ObjectAt(set, "metadata"), "annotations");
-  bool changed = false;
+  bool changed = CopyTrace(deployment, set);
   const kube::Json& source = At(deployment, "metadata.annotations");
   if (source.is_object()) {
     for (const auto& [key, value] : source.items()) {
@@ -269,6 +283,8 @@ base::Result<> DeploymentSync::ScaleSet(ObjectPtr& set, std::int64_t size) {
   kube::Json& annotations = ObjectAt(ObjectAt(changed, "metadata"), "annotations");
   annotations[kDesiredReplicasAnnotation] = desired;
   annotations[kMaxReplicasAnnotation] = most;
+  // The change of the Deployment that this scaling is part of.
+  if (before != size) CopyTrace(deployment(), changed);
   ASSIGN_OR_RETURN(set, informers_.api().Update(kube::kReplicaSet, std::move(changed)));
   if (before != size) {
     events_.Record(*deployment_, "Normal", "ScalingReplicaSet",

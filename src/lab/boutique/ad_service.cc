@@ -1,9 +1,13 @@
 // Advertisements: for each context key those of its category, and two by chance when no key has
 // any.
+#include <fmt/format.h>
+
 #include <array>
+#include <memory>
 #include <string_view>
 
 #include "hipstershop/demo.pb.h"
+#include "lab/boutique/ad_banners.h"
 #include "lab/boutique/service.h"
 
 namespace enclave::lab::boutique {
@@ -31,7 +35,10 @@ constexpr int kByChance = 2;
 
 class AdService final : public Service {
  public:
-  explicit AdService(const Setup& setup) : telemetry_(setup.telemetry), random_(setup.random) {}
+  explicit AdService(const Setup& setup)
+      : telemetry_(setup.telemetry),
+        random_(setup.random),
+        banners_(setup.release == "v2" ? MakeBanners() : nullptr) {}
 
   void Register(otel::GrpcServer& server) override {
     server.Handle<AdResponse, AdRequest>(
@@ -40,10 +47,14 @@ class AdService final : public Service {
   }
 
  private:
-  static void AddTo(AdResponse& response, const Advertisement& advertisement) {
+  void AddTo(AdResponse& response, const Advertisement& advertisement) {
     hipstershop::Ad& ad = *response.add_ads();
     ad.set_redirect_url("/product/" + std::string(advertisement.product_id));
     ad.set_text(std::string(advertisement.text));
+    if (banners_ == nullptr) return;
+    const auto banner = banners_->For(advertisement.text);
+    ad.set_redirect_url(
+        fmt::format("{}?banner={}x{}", ad.redirect_url(), banner->width, banner->height));
   }
 
   AdResponse GetAds(const AdRequest& request) {
@@ -63,6 +74,7 @@ class AdService final : public Service {
 
   otel::Telemetry& telemetry_;
   base::Random& random_;
+  const std::unique_ptr<Banners> banners_;  // null: none are drawn
 };
 
 }  // namespace

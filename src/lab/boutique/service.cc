@@ -21,7 +21,7 @@ struct ServiceRow {
 // Names and ports are Online Boutique's.
 const std::array<ServiceRow, 9>& Rows() {
   static const std::array<ServiceRow, 9> rows = {{
-      {{"ad", "adservice", 9555, {"v1"}}, &MakeAdService},
+      {{"ad", "adservice", 9555, {"v1", "v2"}}, &MakeAdService},
       {{"cart", "cartservice", 7070, {"v1"}}, &MakeCartService},
       {{"checkout", "checkoutservice", 5050, {"v1", "v2"}}, &MakeCheckoutService},
       {{"currency", "currencyservice", 7000, {"v1", "v2"}}, &MakeCurrencyService},

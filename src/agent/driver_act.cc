@@ -1,0 +1,284 @@
+// The stages in which something is, or could be, touched.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agent/driver.h"
+#include "base/log.h"
+#include "telemetry/config_node.h"
+
+namespace enclave::agent {
+
+using base::Result;
+using telemetry::FormatConfigDuration;
+
+namespace {
+
+// Tries of one action whose answers got lost: beyond them it counts as failed, and is undone.
+constexpr int kMostTries = 40;
+constexpr base::Duration kBetweenTries = std::chrono::seconds(2);
+// What was bad falls below this share of what it was: it is better, if not well.
+constexpr double kClearlyBetter = 0.7;
+
+struct Carried {
+  bool touched = false;  // some step took place, now or before
+  std::optional<base::Error> error{};
+};
+
+Carried CarryOut(AgentCore& core, const Record& record, const Action& action, bool undo) {
+  Carried carried;
+  const Marks marks{.trace_id = record.trace ? record.trace->ToString() : "",
+                    .action_id = action.id,
+                    .incident = record.id,
+                    .undo = undo};
+  for (const Step& step : action.steps) {
+    const auto done = RunStep(core.deps().api, step, marks);
+    if (!done) {
+      carried.error = done.error();
+      return carried;
+    }
+    carried.touched = true;
+  }
+  return carried;
+}
+
+double BadOf(const std::vector<Objective>& before, const ObjectiveWatch* now) {
+  double bad = 0;
+  for (const Objective& one : before) {
+    if (one.well) continue;
+    const Objective* present = now == nullptr ? &one : now->Find(one.name);
+    bad += present == nullptr ? one.bad_ratio : present->bad_ratio;
+  }
+  return bad;
+}
+
+std::string Seen(const std::vector<Objective>& before, const ObjectiveWatch& now) {
+  std::string text;
+  for (const Objective& one : before) {
+    const Objective* present = now.Find(one.name);
+    if (present == nullptr || (one.well && present->well)) continue;
+    if (!text.empty()) text += "; ";
+    text += fmt::format("{}: {:.1f} % bad before, {:.1f} % after", one.name, one.bad_ratio * 100,
+                        present->bad_ratio * 100);
+  }
+  return text;
+}
+
+}  // namespace
+
+bool Driver::Refuse(const std::string& why) {
+  return Append(EventKind::kRefused, {{"why", why}});
+}
+
+bool Driver::Consider() {
+  if (!core_.watch().known()) {
+    if (InStage() < policy().observe) return false;
+    return Close(Stage::kEscalated, "the objectives cannot be read, and blind nothing is touched");
+  }
+  const auto broken_since = BrokenSince();
+  if (!broken_since) {
+    if (InStage() < policy().observe) return false;
+    return Close(Stage::kEscalated,
+                 "alerts fire and no objective is missed; nothing was touched, people should look");
+  }
+  // One reading may be a slip.
+  if (core_.Now() - *broken_since < policy().verify.every) return false;
+  // Evidence from before the trouble, from long ago or from an earlier process tells little of it.
+  const base::Duration fresh = 3 * policy().verify.window + policy().guardrail.patience;
+  const bool old = !frozen_at_ || *frozen_at_ < *broken_since || core_.Now() - *frozen_at_ > fresh;
+  if (old && record().approved_by.empty())
+    return Append(EventKind::kReconsidered, {{"why", "the evidence is old"}});
+  const Action* candidate = record().Candidate();
+  if (candidate == nullptr) return Close(Stage::kEscalated, "no safe action is left to try");
+  if (!FactsOf(candidate->kind).mutates) return Close(Stage::kEscalated, candidate->reason);
+  if (!MayTry(waiting_)) return false;
+
+  const auto facts = ReadClusterFacts(core_.deps().api, *candidate);
+  bool wait = false;
+  std::string why;
+  if (!facts) {
+    wait = MayHaveHappened(facts.error());
+    why = facts.error().message();
+  } else {
+    const Ruling ruling =
+        Judge(policy(), *candidate, incident_, *facts, core_.PastActions(), core_.NowNs());
+    if (ruling.kind == Ruling::Kind::kAllowed) {
+      if ((core_.mode() == Mode::kHuman || candidate->needs_approval) &&
+          record().approved_by.empty())
+        return Append(EventKind::kApprovalAsked, {{"action", candidate->id}});
+      if (DryRunPasses(*candidate, &wait, &why)) return BeginAction(*candidate);
+    } else {
+      wait = ruling.kind == Ruling::Kind::kWait;
+      why = ruling.why;
+    }
+  }
+  if (!wait) return Refuse(why);
+  if (InStage() >= policy().guardrail.patience)
+    return Refuse(fmt::format("not allowed within {}: {}",
+                              FormatConfigDuration(policy().guardrail.patience), why));
+  waiting_.not_before = core_.Now() + policy().verify.every;
+  return false;
+}
+
+bool Driver::DryRunPasses(const Action& action, bool* wait, std::string* why) {
+  const Marks marks{.trace_id = record().trace ? record().trace->ToString() : "",
+                    .action_id = action.id,
+                    .incident = incident_};
+  for (const auto& step : action.steps) {
+    const auto passed = TryStep(core_.deps().api, core_.deps().dry_run, step, marks);
+    if (passed) continue;
+    *wait = MayHaveHappened(passed.error());
+    *why = "the dry run was refused: " + passed.error().message();
+    return false;
+  }
+  return true;
+}
+
+bool Driver::BeginAction(const Action& action) {
+  // What is broken elsewhere belongs to other incidents: it cannot tell whether this helps.
+  const auto related = Related();
+  std::vector<Objective> before;
+  for (const Objective& one : core_.watch().all())
+    if (one.well || std::ranges::any_of(
+                        related, [&](const Objective* other) { return other->name == one.name; }))
+      before.push_back(one);
+  const auto inverse = InverseOf(action);
+  if (!Append(EventKind::kActionStarted, {{"action", ToJson(action)},
+                                          {"inverse", inverse ? ToJson(*inverse) : Json()},
+                                          {"before", ToJson(before)}}))
+    return false;
+  base::LogInfo("agent", "acts",
+                {{"incident", incident_}, {"action", action.id}, {"what", action.reason}});
+  return true;
+}
+
+bool Driver::AwaitApproval() {
+  const Action* candidate = record().Candidate();
+  if (candidate == nullptr)
+    return Close(Stage::kEscalated, "what was to be approved is not there any more");
+  if (core_.mode() == Mode::kAutonomous && !candidate->needs_approval)
+    return Append(EventKind::kApproved, {{"action", candidate->id}, {"by", "mode autonomous"}});
+  if (InStage() < policy().approval_timeout) return false;
+  return Close(Stage::kEscalated, fmt::format("nobody approved {} within {}", candidate->id,
+                                              FormatConfigDuration(policy().approval_timeout)));
+}
+
+bool Driver::Act() {
+  if (!MayTry(waiting_)) return false;
+  const Action& action = record().taken.back().action;
+  spans_.Begin(record(), "act");
+  spans_.Note("enclave.action.id", action.id);
+  spans_.Note("enclave.action", std::string(ToString(action.kind)));
+  const Carried carried = CarryOut(core_, record(), action, false);
+  if (!carried.error) {
+    spans_.End();
+    return Append(EventKind::kActionDone, {{"action", action.id}});
+  }
+  const std::string error = carried.error->message();
+  spans_.Fail(error);
+  // Whoever asks again finds out whether it happened.
+  if (MayHaveHappened(*carried.error) && ++waiting_.tries < kMostTries) {
+    waiting_.not_before = core_.Now() + kBetweenTries;
+    waiting_.last_error = error;
+    return false;
+  }
+  if ((carried.touched || MayHaveHappened(*carried.error)) && InverseOf(action))
+    return Append(EventKind::kUndoStarted, {{"action", action.id}, {"why", error}});
+  if (carried.touched || MayHaveHappened(*carried.error))
+    return Append(EventKind::kActionDone, {{"action", action.id}, {"problem", error}});
+  return Append(EventKind::kActionFailed, {{"action", action.id}, {"error", error}});
+}
+
+bool Driver::Conclude(Verdict verdict, const std::string& seen) {
+  spans_.Begin(record(), "verify");
+  spans_.Note("enclave.verdict", std::string(ToString(verdict)));
+  spans_.End();
+  return Append(EventKind::kVerified, {{"action", record().taken.back().action.id},
+                                       {"verdict", ToString(verdict)},
+                                       {"seen", seen}});
+}
+
+bool Driver::Verify() {
+  const Taken& last = record().taken.back();
+  const VerifyPolicy& verify = policy().verify;
+  if (last.verdict) {
+    switch (*last.verdict) {
+      case Verdict::kHelped:
+        return Close(Stage::kResolved, fmt::format("{} helped: {}", last.action.reason, last.seen));
+      case Verdict::kBlind:
+        return Close(Stage::kEscalated,
+                     fmt::format("whether {} helped cannot be seen", last.action.id));
+      case Verdict::kImproved:
+        return Append(EventKind::kReconsidered, {{"why", "it is better and not yet well"}});
+      case Verdict::kNoHelp:
+      case Verdict::kHarmed:
+        if (!InverseOf(last.action))
+          return Append(EventKind::kReconsidered,
+                        {{"why", "it did not help, and there is nothing to put back"}});
+        return Append(EventKind::kUndoStarted,
+                      {{"action", last.action.id}, {"why", std::string(ToString(*last.verdict))}});
+    }
+  }
+  const base::MonoTime now = core_.Now();
+  const ObjectiveWatch& watch = core_.watch();
+  const base::Duration elapsed = InStage();
+  if (elapsed < verify.settle) return false;
+  if (!watch.known()) {
+    if (elapsed < 2 * verify.window) return false;
+    return Conclude(Verdict::kBlind, "the objectives could not be read");
+  }
+  bool well = true;
+  bool any_well = false;
+  bool others_well = true;
+  bool others_broken = false;
+  for (const Objective& one : last.before) {
+    if (!one.well) {
+      const bool healed = watch.WellFor(one.name, verify.hold, now);
+      well = well && healed;
+      any_well = any_well || healed;
+      continue;
+    }
+    const Objective* present = watch.Find(one.name);
+    others_well = others_well && present != nullptr && present->well;
+    others_broken = others_broken || watch.BrokenFor(one.name, verify.harm, now);
+  }
+  const std::string seen = Seen(last.before, watch);
+  if (well && others_well) return Conclude(Verdict::kHelped, seen);
+  if (others_broken && !well) return Conclude(Verdict::kHarmed, seen);
+  if (elapsed < verify.window) return false;
+  if (others_broken) return Conclude(Verdict::kHarmed, seen);
+  const double bad_before = BadOf(last.before, nullptr);
+  const double bad_now = BadOf(last.before, &watch);
+  // Of two causes at once, taking one away leaves the other.
+  if (any_well || (bad_before > 0 && bad_now < kClearlyBetter * bad_before))
+    return Conclude(Verdict::kImproved, seen);
+  return Conclude(Verdict::kNoHelp, seen);
+}
+
+bool Driver::Undo() {
+  const Taken& last = record().taken.back();
+  if (last.state == Taken::State::kUndoFailed)
+    return Close(Stage::kEscalated,
+                 fmt::format("{} could not be undone: {}", last.action.id, last.error));
+  if (!MayTry(waiting_)) return false;
+  const auto inverse = InverseOf(last.action);
+  if (!inverse)
+    return Append(EventKind::kUndoFailed,
+                  {{"action", last.action.id}, {"error", "there is nothing to put back"}});
+  spans_.Begin(record(), "undo");
+  spans_.Note("enclave.action.id", inverse->id);
+  const Carried carried = CarryOut(core_, record(), *inverse, true);
+  if (!carried.error) {
+    spans_.End();
+    return Append(EventKind::kUndoDone, {{"action", inverse->id}});
+  }
+  spans_.Fail(carried.error->message());
+  if (MayHaveHappened(*carried.error) && ++waiting_.tries < kMostTries) {
+    waiting_.not_before = core_.Now() + kBetweenTries;
+    return false;
+  }
+  return Append(EventKind::kUndoFailed,
+                {{"action", inverse->id}, {"error", carried.error->message()}});
+}
+
+}  // namespace enclave::agent

@@ -1,0 +1,292 @@
+#include "agent/object_history.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <tuple>
+#include <utility>
+
+#include "agent/actuator.h"
+#include "base/log.h"
+
+namespace enclave::agent {
+
+using base::Result;
+using incident::Change;
+using incident::ChangeKind;
+using kube::At;
+using kube::StringAt;
+
+namespace {
+
+constexpr std::int64_t kHistoryApplicationId = 0x454e4f48;  // "ENOH"
+
+constexpr const char* kHistorySchema = R"(
+  CREATE TABLE versions (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    resource TEXT NOT NULL,
+    ns       TEXT NOT NULL,
+    name     TEXT NOT NULL,
+    seen_ns  INTEGER NOT NULL,
+    who      TEXT NOT NULL,
+    trace    TEXT NOT NULL,
+    content  TEXT NOT NULL
+  ) STRICT;
+  CREATE INDEX versions_of ON versions (resource, ns, name, sequence);
+)";
+
+std::string Annotation(const Json& object, const std::string& key) {
+  const Json& annotations = At(object, "metadata.annotations");
+  if (!annotations.is_object()) return "";
+  const auto found = annotations.find(key);
+  return found != annotations.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+void CopyTo(Json* to, const Json& from, const char* field) {
+  if (from.is_object() && from.contains(field)) (*to)[field] = from[field];
+}
+
+// "image a -> b", in few words.
+std::string Brief(const Json& value) {
+  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
+  constexpr std::size_t kMost = 300;
+  if (text.size() > kMost) text = text.substr(0, kMost) + "…";
+  return text;
+}
+
+std::string Images(const Json& content) {
+  std::string images;
+  for (const Json& container : At(content, "template.spec.containers"))
+    images += (images.empty() ? "" : ", ") + StringAt(container, "image");
+  return images;
+}
+
+struct Seen {
+  std::string resource;
+  std::string ns;
+  std::string name;
+  Version version;
+};
+
+// What changed from one version to the next, if it is one change only: the kinds differ in what
+// undoes them.
+std::vector<std::pair<ChangeKind, std::pair<std::string, std::string>>> Compare(
+    const std::string& resource, const Json& before, const Json& after) {
+  std::vector<std::pair<ChangeKind, std::pair<std::string, std::string>>> changes;
+  if (resource == kube::kConfigMap.GroupResource()) {
+    changes.push_back({ChangeKind::kConfiguration, {Brief(before), Brief(after)}});
+  } else if (resource == kube::kService.GroupResource()) {
+    changes.push_back({ChangeKind::kNetwork, {Brief(before), Brief(after)}});
+  } else {
+    if (At(before, "replicas") != At(after, "replicas"))
+      changes.push_back(
+          {ChangeKind::kScale, {Brief(At(before, "replicas")), Brief(At(after, "replicas"))}});
+    if (At(before, "template") != At(after, "template")) {
+      const std::string from = Images(before);
+      const std::string to = Images(after);
+      if (from != to)
+        changes.push_back({ChangeKind::kRollout, {from, to}});
+      else
+        changes.push_back({ChangeKind::kConfiguration,
+                           {Brief(At(before, "template")), Brief(At(after, "template"))}});
+    }
+  }
+  return changes;
+}
+
+}  // namespace
+
+Json ContentOf(const kube::Kind& kind, const Json& object) {
+  Json content = Json::object();
+  if (kind.plural == kube::kConfigMap.plural) {
+    CopyTo(&content, object, "data");
+    CopyTo(&content, object, "binaryData");
+  } else if (kind.plural == kube::kService.plural) {
+    CopyTo(&content, At(object, "spec"), "selector");
+    CopyTo(&content, At(object, "spec"), "ports");
+  } else if (kind.plural == kube::kDeployment.plural) {
+    CopyTo(&content, At(object, "spec"), "replicas");
+    CopyTo(&content, At(object, "spec"), "template");
+  }
+  return content;
+}
+
+std::vector<std::string> ConfigMapsOf(const Json& pod_template) {
+  std::set<std::string> names;
+  const auto add = [&](const std::string& name) {
+    if (!name.empty()) names.insert(name);
+  };
+  for (const char* list : {"spec.containers", "spec.initContainers"})
+    for (const Json& container : At(pod_template, list)) {
+      for (const Json& from : At(container, "envFrom")) add(StringAt(from, "configMapRef.name"));
+      for (const Json& variable : At(container, "env"))
+        add(StringAt(variable, "valueFrom.configMapKeyRef.name"));
+    }
+  for (const Json& volume : At(pod_template, "spec.volumes")) {
+    add(StringAt(volume, "configMap.name"));
+    for (const Json& source : At(volume, "projected.sources"))
+      add(StringAt(source, "configMap.name"));
+  }
+  return {names.begin(), names.end()};
+}
+
+Result<std::unique_ptr<ObjectHistory>> ObjectHistory::Open(const std::string& path,
+                                                           const base::Clock& clock) {
+  ASSIGN_OR_RETURN(auto database, Database::Open(path, kHistoryApplicationId, kHistorySchema));
+  // A version lost with the machine's power is seen again at the next start.
+  RETURN_IF_ERROR(database->Execute("PRAGMA synchronous = NORMAL"));
+  return std::unique_ptr<ObjectHistory>(new ObjectHistory(std::move(database), clock));
+}
+
+void ObjectHistory::Watch(kube::SharedInformers& informers,
+                          const std::vector<std::string>& namespaces) {
+  for (const kube::Kind* kind : {&kube::kDeployment, &kube::kConfigMap, &kube::kService})
+    for (const std::string& ns : namespaces)
+      informers.For(*kind, {.ns = ns})
+          .OnChange([this, kind](const kube::ObjectPtr&, const kube::ObjectPtr& after) {
+            if (!after) return;
+            if (const auto seen = See(*kind, *after); !seen)
+              base::LogWarning("agent", "a version of an object is not kept",
+                               {{"object", after->name()}, {"error", seen.error().message()}});
+          });
+}
+
+Result<> ObjectHistory::See(const kube::Kind& kind, const kube::Object& object) {
+  const std::string content =
+      ContentOf(kind, object.json()).dump(-1, ' ', false, Json::error_handler_t::replace);
+  if (content.size() > kMostContentBytes) return {};
+  const std::string resource = kind.GroupResource();
+  std::string who = Annotation(object.json(), kActionIdAnnotation).empty() ? "" : "agent";
+  const std::string trace = Annotation(object.json(), kTraceIdAnnotation);
+  const std::lock_guard lock(mutex_);
+  ASSIGN_OR_RETURN(Statement last,
+                   database_->Prepare("SELECT content FROM versions WHERE resource = ? AND ns = ? "
+                                      "AND name = ? ORDER BY sequence DESC LIMIT 1"));
+  last.Bind(1, resource);
+  last.Bind(2, object.ns());
+  last.Bind(3, object.name());
+  ASSIGN_OR_RETURN(const bool known, last.Step());
+  if (known && last.Text(0) == content) return {};
+  last.Reset();
+  ASSIGN_OR_RETURN(
+      Statement insert,
+      database_->Prepare("INSERT INTO versions (resource, ns, name, seen_ns, who, trace, content) "
+                         "VALUES (?, ?, ?, ?, ?, ?, ?)"));
+  insert.Bind(1, resource);
+  insert.Bind(2, object.ns());
+  insert.Bind(3, object.name());
+  insert.Bind(4, clock_.WallNow().time_since_epoch().count());
+  insert.Bind(5, who);
+  insert.Bind(6, trace);
+  insert.Bind(7, content);
+  RETURN_IF_ERROR(insert.Run());
+  return Trim(resource, object.ns(), object.name());
+}
+
+Result<> ObjectHistory::Trim(const std::string& resource, const std::string& ns,
+                             const std::string& name) {
+  ASSIGN_OR_RETURN(
+      Statement old,
+      database_->Prepare("DELETE FROM versions WHERE resource = ?1 AND ns = ?2 AND name = ?3 AND "
+                         "sequence NOT IN (SELECT sequence FROM versions WHERE resource = ?1 AND "
+                         "ns = ?2 AND name = ?3 ORDER BY sequence DESC LIMIT ?4)"));
+  old.Bind(1, resource);
+  old.Bind(2, ns);
+  old.Bind(3, name);
+  old.Bind(4, static_cast<std::int64_t>(kVersions));
+  RETURN_IF_ERROR(old.Run());
+  ASSIGN_OR_RETURN(Statement many,
+                   database_->Prepare("DELETE FROM versions WHERE sequence <= (SELECT "
+                                      "max(sequence) FROM versions) - ?"));
+  many.Bind(1, static_cast<std::int64_t>(kVersions * kMostObjects));
+  return many.Run();
+}
+
+Result<std::vector<Version>> ObjectHistory::Of(const std::string& resource, const std::string& ns,
+                                               const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  ASSIGN_OR_RETURN(
+      Statement select,
+      database_->Prepare("SELECT seen_ns, who, trace, content FROM versions WHERE resource = ? AND "
+                         "ns = ? AND name = ? ORDER BY sequence"));
+  select.Bind(1, resource);
+  select.Bind(2, ns);
+  select.Bind(3, name);
+  std::vector<Version> versions;
+  for (;;) {
+    ASSIGN_OR_RETURN(const bool row, select.Step());
+    if (!row) return versions;
+    versions.push_back({.seen_ns = select.Number(0),
+                        .content = Json::parse(select.Text(3), nullptr, false),
+                        .who = select.Text(1),
+                        .trace = select.Text(2)});
+  }
+}
+
+Result<std::vector<Change>> ObjectHistory::Changes(std::int64_t from_ns, std::int64_t to_ns) const {
+  std::vector<Seen> all;
+  {
+    const std::lock_guard lock(mutex_);
+    ASSIGN_OR_RETURN(Statement select,
+                     database_->Prepare("SELECT resource, ns, name, seen_ns, who, trace, content "
+                                        "FROM versions ORDER BY resource, ns, name, sequence"));
+    for (;;) {
+      ASSIGN_OR_RETURN(const bool row, select.Step());
+      if (!row) break;
+      all.push_back({select.Text(0),
+                     select.Text(1),
+                     select.Text(2),
+                     {.seen_ns = select.Number(3),
+                      .content = Json::parse(select.Text(6), nullptr, false),
+                      .who = select.Text(4),
+                      .trace = select.Text(5)}});
+    }
+  }
+  // Who reads which ConfigMap, from the newest template of each Deployment.
+  std::map<std::pair<std::string, std::string>, std::set<std::string>> readers;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i].resource != kube::kDeployment.GroupResource()) continue;
+    const bool newest = i + 1 == all.size() || all[i + 1].name != all[i].name ||
+                        all[i + 1].ns != all[i].ns || all[i + 1].resource != all[i].resource;
+    if (!newest) continue;
+    for (const std::string& map : ConfigMapsOf(At(all[i].version.content, "template")))
+      readers[{all[i].ns, map}].insert(all[i].name);
+  }
+  std::vector<Change> changes;
+  for (std::size_t i = 1; i < all.size(); ++i) {
+    const Seen& before = all[i - 1];
+    const Seen& after = all[i];
+    if (before.resource != after.resource || before.ns != after.ns || before.name != after.name)
+      continue;
+    if (after.version.seen_ns < from_ns || after.version.seen_ns >= to_ns) continue;
+    for (auto& [kind, texts] :
+         Compare(after.resource, before.version.content, after.version.content)) {
+      const kube::Kind* object_kind = KindOf(after.resource);
+      Change change{.time_ns = after.version.seen_ns,
+                    .service = after.name,
+                    .kind = kind,
+                    .object = fmt::format("{} {}/{}", object_kind ? object_kind->kind : "Object",
+                                          after.ns, after.name),
+                    .from = texts.first,
+                    .to = texts.second,
+                    .who = after.version.who,
+                    .trace_id = trace::TraceId::Parse(after.version.trace)};
+      if (after.resource != kube::kConfigMap.GroupResource()) {
+        changes.push_back(std::move(change));
+        continue;
+      }
+      for (const std::string& reader : readers[{after.ns, after.name}]) {
+        change.service = reader;
+        changes.push_back(change);
+      }
+    }
+  }
+  std::ranges::sort(changes, {}, [](const Change& change) {
+    return std::tie(change.time_ns, change.service, change.object);
+  });
+  return changes;
+}
+
+}  // namespace enclave::agent

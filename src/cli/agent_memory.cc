@@ -1,0 +1,128 @@
+#include "cli/agent_memory.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+
+namespace enclave::cli {
+
+using base::ErrorKind;
+using base::Result;
+
+namespace {
+
+constexpr std::size_t kMostHypotheses = 10;
+
+// What the ranking made of the evidence: what weighs for a suspect is what the incident is about.
+std::vector<memory::Weighed> WeighedBy(const rca::Diagnosis& diagnosis) {
+  std::vector<memory::Weighed> weighed;
+  for (std::size_t i = 0; i < std::min(diagnosis.ranking.size(), kMostHypotheses); ++i)
+    for (const rca::Cited& cited : diagnosis.ranking[i].evidence)
+      weighed.push_back(
+          {.evidence = cited.id, .suspect = diagnosis.ranking[i].service, .weight = cited.weight});
+  return weighed;
+}
+
+// The context's id is INCIDENT-SECONDS (agent_parts.cc).
+std::string IncidentOf(const incident::Context& context) {
+  return context.id.substr(0, context.id.rfind('-'));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<AgentMemory>> AgentMemory::Open(const std::string& directory,
+                                                       const base::Clock& clock) {
+  ASSIGN_OR_RETURN(auto memory, memory::Memory::Open({.directory = directory}, clock));
+  return std::unique_ptr<AgentMemory>(new AgentMemory(std::move(memory)));
+}
+
+std::vector<memory::Recalled> AgentMemory::Alike(const incident::Context& context,
+                                                 const rca::Diagnosis& diagnosis) {
+  const auto weighed = WeighedBy(diagnosis);
+  const memory::Fingerprint fingerprint = memory::FingerprintOf(context, weighed);
+  if (fingerprint.empty()) return {};
+  auto recalled = memory_->Recall(fingerprint, {.without = IncidentOf(context)});
+  if (recalled) return *std::move(recalled);
+  base::LogWarning("agent", "the memory recalls nothing", {{"error", recalled.error().message()}});
+  return {};
+}
+
+rca::Diagnosis AgentMemory::Diagnose(const incident::Context& context) {
+  rca::Diagnosis plain = rca::Diagnose(context);
+  rca::Options options;
+  for (const memory::Prior& prior : memory::PriorOf(Alike(context, plain)))
+    options.priors.push_back(
+        {.service = prior.service, .kind = prior.kind, .log_odds = prior.log_odds});
+  rca::Diagnosis diagnosis =
+      options.priors.empty() ? std::move(plain) : rca::Diagnose(context, options);
+  const std::lock_guard lock(mutex_);
+  if (diagnoses_.size() >= kMostKept) diagnoses_.erase(diagnoses_.begin());
+  diagnoses_[context.id] = diagnosis;
+  return diagnosis;
+}
+
+std::vector<agent::Past> AgentMemory::Recall(const incident::Context& context) {
+  rca::Diagnosis diagnosis;
+  {
+    const std::lock_guard lock(mutex_);
+    if (const auto found = diagnoses_.find(context.id); found != diagnoses_.end())
+      diagnosis = found->second;
+  }
+  std::vector<agent::Past> past;
+  for (const memory::Recalled& recalled : Alike(context, diagnosis))
+    for (const memory::Outcome& outcome : recalled.incident.outcomes)
+      if (outcome.about == memory::About::kAction)
+        past.push_back({.incident = recalled.incident.id,
+                        .similarity = recalled.similarity,
+                        .service = outcome.cause.service,
+                        .cause = outcome.cause.kind,
+                        .action = outcome.action,
+                        .helped = outcome.good});
+  return past;
+}
+
+Result<> AgentMemory::Remember(const std::string& incident, const incident::Context& context,
+                               const rca::Diagnosis& diagnosis) {
+  const auto weighed = WeighedBy(diagnosis);
+  memory::Incident record{.id = incident,
+                          .time_ns = context.alert.time_ns,
+                          .fingerprint = memory::FingerprintOf(context, weighed),
+                          .summary = memory::SummaryOf(context)};
+  if (record.fingerprint.empty()) return {};  // nothing to know it again by
+  if (!diagnosis.ranking.empty()) {
+    record.cause = {.service = diagnosis.ranking.front().service,
+                    .kind = std::string(rca::ToString(diagnosis.ranking.front().kind))};
+    record.confidence = diagnosis.ranking.front().confidence;
+  }
+  const auto recorded = memory_->Record(record);
+  // The first look is what it is known by.
+  if (!recorded && recorded.error().kind() != ErrorKind::kAlreadyExists) return recorded;
+  return {};
+}
+
+Result<> AgentMemory::Learn(const std::vector<agent::Lesson>& lessons) {
+  for (const agent::Lesson& lesson : lessons) {
+    memory::Outcome outcome{
+        .about = memory::About::kAction,
+        .cause = {.service = lesson.service, .kind = lesson.cause},
+        .action = lesson.action,
+        .good = lesson.helped,
+        .sayer = lesson.by_person ? memory::Sayer::kHuman : memory::Sayer::kVerification,
+        .said_by = lesson.by_person ? "operator" : "verifier",
+        .time_ns = lesson.time_ns};
+    for (const memory::About about : {memory::About::kAction, memory::About::kCause}) {
+      // A cause is not refuted because one way to repair it did not help.
+      if (about == memory::About::kCause && (!lesson.helped || lesson.by_person)) continue;
+      outcome.about = about;
+      if (about == memory::About::kCause) outcome.action.clear();
+      const auto said = memory_->Say(lesson.incident, outcome);
+      if (!said && said.error().kind() != ErrorKind::kNotFound &&
+          said.error().kind() != ErrorKind::kAlreadyExists)
+        return said;
+    }
+  }
+  return {};
+}
+
+}  // namespace enclave::cli

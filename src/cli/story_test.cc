@@ -1,0 +1,322 @@
+#include "cli/story.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/random.h"
+#include "base/simulated_executor.h"
+#include "cli/story_evidence.h"
+#include "cli/story_render.h"
+#include "kube/fake_api.h"
+
+namespace enclave::cli {
+namespace {
+
+using kube::Json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+const std::string kStoryTrace = "4bf92f3577b34da6a3ce929d0e0e4736";
+const std::string kOtherTrace = "0af7651916cd43dd8448eb211c80319c";
+constexpr std::int64_t kBegin = 1'767'323'045'000'000'000;  // 2026-01-02T03:04:05Z
+constexpr std::int64_t kMs = 1'000'000;
+
+trace::TraceId StoryId() {
+  return *trace::TraceId::Parse(kStoryTrace);
+}
+
+telemetry::Span SpanAt(const std::string& service, const std::string& name, const std::string& id,
+                       const std::string& parent, std::int64_t start_ms, std::int64_t end_ms) {
+  telemetry::Span span{.trace_id = StoryId(), .span_id = *trace::SpanId::Parse(id)};
+  span.parent_id = trace::SpanId::Parse(parent);
+  span.name = name;
+  span.kind = telemetry::SpanKind::kServer;
+  span.start_ns = kBegin + start_ms * kMs;
+  span.end_ns = kBegin + end_ms * kMs;
+  span.resource = {{"service.name", service}};
+  return span;
+}
+
+// `enclave run -- kubectl set image`, and a request that fails.
+Story ReleaseStory() {
+  Story story(StoryId());
+  telemetry::Span run = SpanAt("terminal", "kubectl", "00000000000000a1", "", 0, 40);
+  run.kind = telemetry::SpanKind::kInternal;
+  run.attributes = {{"process.command_line", "kubectl set image deploy/cart server=cart:v2"},
+                    {"user.name", "ann"}};
+  telemetry::Span page = SpanAt("frontend", "GET /cart", "00000000000000b1", "", 2'000, 2'030);
+  telemetry::Span failing =
+      SpanAt("cartservice", "GetCart", "00000000000000b2", "00000000000000b1", 2'005, 2'020);
+  failing.status = telemetry::SpanStatus::kError;
+  failing.events = {{.time_ns = failing.start_ns + kMs,
+                     .name = "exception",
+                     .attributes = {{"exception.type", "NotFound"},
+                                    {"exception.message", "no such key\nsecond line"},
+                                    {"code.filepath", "src/lab/boutique/cart.cc"},
+                                    {"code.lineno", std::int64_t{42}},
+                                    {"code.function", "GetCart"}}}};
+  story.spans = {run, page, failing};
+  story.lines.push_back({{{"app", "cart"}},
+                         {.time_ns = kBegin + 2'010 * kMs,
+                          .line = R"({"level":"error","message":"the cart is gone"})",
+                          .metadata = {{"level", "error"}},
+                          .trace_id = StoryId(),
+                          .span_id = trace::SpanId::Parse("00000000000000b2")}});
+  story.changes = {{.time_ns = kBegin + 20 * kMs,
+                    .verb = "patch",
+                    .resource = "deployments.apps",
+                    .ns = "boutique",
+                    .name = "cart",
+                    .user = "kubernetes-admin",
+                    .code = 200},
+                   {.time_ns = kBegin + 25 * kMs,
+                    .verb = "create",
+                    .resource = "replicasets.apps",
+                    .ns = "boutique",
+                    .name = "cart-7f",
+                    .user = "system:kube-controller-manager",
+                    .by_cluster = true,
+                    .code = 201}};
+  story.objects = {{.kind = "Deployment",
+                    .ns = "boutique",
+                    .name = "cart",
+                    .action = "inc-1-a1",
+                    .incident = "inc-1"}};
+  StoryIncident incident{.id = "inc-1", .stage = "resolved"};
+  incident.events = {{kBegin + 9'000 * kMs, "opened", "Users of frontend see errors."},
+                     {kBegin + 75'000 * kMs, "action_started", "Rolling back cart."}};
+  incident.whole = {{"id", "inc-1"}, {"trace", kStoryTrace}};
+  story.incidents = {incident};
+  return story;
+}
+
+std::vector<std::string> StoryLines(const std::string& text) {
+  std::vector<std::string> lines;
+  std::size_t begin = 0;
+  for (std::size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', begin)) {
+    lines.push_back(text.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return lines;
+}
+
+TEST(StoryRenderTest, IsToldInOrder) {
+  EXPECT_THAT(
+      StoryLines(RenderStory(ReleaseStory(), {})),
+      ElementsAre(
+          "trace 4bf92f3577b34da6a3ce929d0e0e4736  2026-01-02T03:04:05Z",
+          "3 spans in 3 services, 1 log line, 2 changes, 1 incident", "",
+          "     +0 ms  terminal  kubectl set image deploy/cart server=cart:v2  by ann  40.0 ms",
+          "  +20.0 ms  change    patch deployments.apps boutique/cart  by kubernetes-admin",
+          "  +25.0 ms  change      create replicasets.apps boutique/cart-7f  by "
+          "system:kube-controller-manager",
+          "   +2.00 s  request   frontend  GET /cart  30.0 ms",
+          "   +2.00 s  request     cartservice  GetCart  15.0 ms  error",
+          "                          NotFound: no such key",
+          "                          at src/lab/boutique/cart.cc:42 in GetCart",
+          "   +2.01 s  log           cart  the cart is gone",
+          "   +9.00 s  incident  inc-1  Users of frontend see errors.",
+          "    +1m15s  action    inc-1  Rolling back cart.", "", "carried by",
+          "  Deployment     boutique/cart  action inc-1-a1  of inc-1"));
+}
+
+TEST(StoryRenderTest, TheFailingLineOfCodeStandsOut) {
+  StoryColours colours;
+  colours.mark = [](std::string_view text) { return "<" + std::string(text) + ">"; };
+  EXPECT_THAT(RenderStory(ReleaseStory(), colours),
+              HasSubstr("at <src/lab/boutique/cart.cc:42 in GetCart>"));
+}
+
+TEST(StoryRenderTest, StrangeSpansAreToldToo) {
+  Story story(StoryId());
+  // Each the other's parent, one without any, and one whose name would steer a terminal.
+  story.spans = {SpanAt("a", "x", "0000000000000001", "0000000000000002", 0, 1),
+                 SpanAt("a", "y", "0000000000000002", "0000000000000001", 0, 1),
+                 SpanAt("a", "red\x1b[31m", "0000000000000003", "00000000000000ff", 0, -5)};
+  const std::string text = RenderStory(story, {});
+  EXPECT_THAT(StoryLines(text), SizeIs(6));
+  EXPECT_THAT(text, Not(HasSubstr("\x1b")));
+  EXPECT_TRUE(Story(StoryId()).empty());
+  EXPECT_THAT(RenderStory(Story(StoryId()), {}), HasSubstr("0 spans in 0 services"));
+}
+
+TEST(StoryRenderTest, WhatCouldNotBeAskedIsSaid) {
+  Story story(StoryId());
+  story.missing = {{"incidents", "no agent at http://127.0.0.1:9096"}};
+  EXPECT_THAT(RenderStory(story, {}),
+              HasSubstr("without incidents: no agent at http://127.0.0.1:9096\n"));
+}
+
+TEST(StoryRenderTest, JsonHoldsEverything) {
+  const Json json = StoryToJson(ReleaseStory());
+  EXPECT_EQ(json.at("traceId"), kStoryTrace);
+  ASSERT_EQ(json.at("spans").size(), 3u);
+  const Json& failing = json.at("spans").at(2);
+  EXPECT_EQ(failing.at("parentId"), "00000000000000b1");
+  EXPECT_EQ(failing.at("service"), "cartservice");
+  EXPECT_EQ(failing.at("status"), "error");
+  EXPECT_EQ(failing.at("place"), "src/lab/boutique/cart.cc:42 in GetCart");
+  EXPECT_EQ(failing.at("events").at(0).at("attributes").at("code.lineno"), 42);
+  EXPECT_EQ(json.at("logs").at(0).at("stream"), (Json{{"app", "cart"}}));
+  EXPECT_EQ(json.at("changes").at(1).at("byCluster"), true);
+  EXPECT_EQ(json.at("objects").at(0).at("actionId"), "inc-1-a1");
+  EXPECT_EQ(json.at("incidents"), Json::array({{{"id", "inc-1"}, {"trace", kStoryTrace}}}));
+  EXPECT_THAT(json.at("missing"), IsEmpty());
+}
+
+TEST(StoryTest, SpansAndLinesAreTheEvidences) {
+  const Json document = Json::parse(R"({"status": "success", "data": {
+    "spans": [
+      {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00000000000000b2",
+       "parent_id": "00000000000000b1", "service": "cart", "name": "GetCart", "kind": "server",
+       "status": "error", "start_ns": "1767323045000000005", "duration_ns": "7",
+       "attributes": {"code.lineno": "42"}, "resource": {"service.name": "cart"},
+       "events": [{"name": "exception", "time_ns": "1767323045000000006", "attributes": {"exception.type": "E"}}]},
+      {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00000000000000b1",
+       "name": "GET /", "kind": "client", "start_ns": "1767323045000000001", "duration_ns": "-3"},
+      {"trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "00000000000000b3"}, 7],
+    "logs": [
+      {"time_ns": "1767323045000000009", "line": "second", "stream": {"app": "cart"}, "of_trace": true,
+       "span_id": "00000000000000b2", "metadata": {"level": "error"}},
+      {"time_ns": "1767323045000000008", "line": "first", "stream": {}, "of_trace": true},
+      {"time_ns": "1767323045000000008", "line": "a neighbour's", "stream": {}, "of_trace": false}],
+    "omitted": {"spans": 3}, "warnings": ["the logs are slow"]}})");
+  Story story(StoryId());
+  ASSERT_TRUE(AddEvidence(document, story));
+  ASSERT_THAT(story.spans, SizeIs(2));
+  EXPECT_EQ(story.spans[0].name, "GET /");
+  EXPECT_EQ(story.spans[0].end_ns, story.spans[0].start_ns);
+  EXPECT_EQ(story.spans[0].kind, telemetry::SpanKind::kClient);
+  const telemetry::Span& failing = story.spans[1];
+  EXPECT_EQ(failing.parent_id, story.spans[0].span_id);
+  EXPECT_EQ(failing.status, telemetry::SpanStatus::kError);
+  EXPECT_EQ(failing.end_ns - failing.start_ns, 7);
+  EXPECT_EQ(telemetry::ServiceName(failing.resource), "cart");
+  ASSERT_THAT(failing.events, SizeIs(1));
+  ASSERT_THAT(story.lines, SizeIs(2));
+  EXPECT_EQ(story.lines[0].record.line, "first");
+  EXPECT_EQ(story.lines[1].record.span_id, failing.span_id);
+  EXPECT_EQ(story.lines[1].record.metadata.Get("level"), "error");
+  EXPECT_THAT(story.missing, SizeIs(2));
+  for (const char* wrong : {"null", "7", "{}", R"({"data": {"spans": [], "logs": 1}})"})
+    EXPECT_EQ(AddEvidence(Json::parse(wrong), story).error().kind(),
+              base::ErrorKind::kInvalidArgument)
+        << wrong;
+}
+
+class StoryFilesTest : public testing::Test {
+ protected:
+  StoryFilesTest()
+      : folder_(std::filesystem::temp_directory_path() /
+                ("enclave-story-" + base::SystemRandom().Uuid())) {
+    std::filesystem::create_directories(folder_);
+  }
+  ~StoryFilesTest() override { std::filesystem::remove_all(folder_); }
+  std::filesystem::path Audit() const { return folder_ / "audit.log"; }
+
+  const std::filesystem::path folder_;
+};
+
+Json AuditLine(const char* time, const char* verb, const char* resource, const char* source,
+               const std::string& trace) {
+  return {{"time", time},     {"verb", verb}, {"resource", resource}, {"name", "cart"},
+          {"source", source}, {"code", 200},  {"traceId", trace},     {"namespace", "boutique"},
+          {"user", "u"}};
+}
+
+TEST_F(StoryFilesTest, ChangesAreTheAuditLogs) {
+  std::ofstream(folder_ / "audit.log.1")
+      << AuditLine("2026-01-02T03:04:05.1Z", "create", "deployments.apps", "127.0.0.1:1",
+                   kStoryTrace)
+      << "\n";
+  Json status =
+      AuditLine("2026-01-02T03:04:08Z", "update", "replicasets.apps", "in-process", kStoryTrace);
+  status["subresource"] = "status";
+  Json dry =
+      AuditLine("2026-01-02T03:04:08Z", "patch", "deployments.apps", "127.0.0.1:1", kStoryTrace);
+  dry["dryRun"] = true;
+  std::ofstream(Audit())
+      << AuditLine("2026-01-02T03:04:07Z", "create", "pods", "in-process", kStoryTrace) << "\n"
+      << AuditLine("2026-01-02T03:04:06Z", "update", "replicasets.apps", "in-process", kStoryTrace)
+      << "\n"
+      << AuditLine("2026-01-02T03:04:06Z", "delete", "pods", "in-process", kStoryTrace) << "\n"
+      << AuditLine("2026-01-02T03:04:06Z", "create", "pods", "in-process", kOtherTrace) << "\n"
+      << status << "\n"
+      << dry << "\nno json, but " << kStoryTrace << "\n";
+  Story story(StoryId());
+  ASSERT_TRUE(ReadChanges(Audit(), story));
+  std::vector<std::string> told;
+  for (const StoryChange& change : story.changes)
+    told.push_back(change.verb + " " + change.resource + (change.by_cluster ? " cluster" : ""));
+  EXPECT_THAT(told, ElementsAre("create deployments.apps", "update replicasets.apps cluster",
+                                "create pods cluster"));
+  EXPECT_EQ(story.changes.front().time_ns, kBegin + 100 * kMs);
+  EXPECT_EQ(ReadChanges(folder_ / "none", story).error().kind(), base::ErrorKind::kNotFound);
+}
+
+TEST(StoryTest, IncidentsAreThoseOfTheTrace) {
+  std::vector<std::string> asked;
+  const AskAgent ask = [&](const std::string& path) -> base::Result<Json> {
+    asked.push_back(path);
+    if (path == "/api/incidents")
+      return Json{{"incidents",
+                   {{{"id", "inc-2"}, {"trace", kOtherTrace}},
+                    {{"id", "inc-1"}, {"trace", kStoryTrace}},
+                    {{"id", "inc-0"}, {"trace", ""}}}}};
+    return Json{{"id", "inc-1"},
+                {"stage", "resolved"},
+                {"events",
+                 {{{"time", "2026-01-02T03:04:05.000000Z"},
+                   {"kind", "opened"},
+                   {"sentence", "It began."}}}}};
+  };
+  Story story(StoryId());
+  ASSERT_TRUE(ReadIncidents(ask, story));
+  EXPECT_THAT(asked, ElementsAre("/api/incidents", "/api/incidents/inc-1"));
+  ASSERT_THAT(story.incidents, SizeIs(1));
+  EXPECT_EQ(story.incidents[0].stage, "resolved");
+  ASSERT_THAT(story.incidents[0].events, SizeIs(1));
+  EXPECT_EQ(story.incidents[0].events[0].time_ns, kBegin);
+}
+
+TEST(StoryTest, ObjectsAreThoseThatCarryIt) {
+  base::SimulatedExecutor executor;
+  base::SeededRandom random(7);
+  kube::FakeApi api(executor, random);
+  const auto make = [&](const kube::Kind& kind, const std::string& name, const Json& annotations) {
+    const Json object = {{"apiVersion", kind.ApiVersion()},
+                         {"kind", kind.kind},
+                         {"metadata", {{"name", name}, {"annotations", annotations}}}};
+    ASSERT_TRUE(api.Create(kind, "shop", object));
+  };
+  make(kube::kDeployment, "cart",
+       {{"enclave.dev/trace-id", kStoryTrace}, {"enclave.dev/action-id", "inc-1-a1"}});
+  make(kube::kPod, "cart-1", {{"enclave.dev/trace-id", kStoryTrace}});
+  make(kube::kPod, "cart-2", {{"enclave.dev/trace-id", kOtherTrace}});
+  ASSERT_TRUE(api.Create(
+      kube::kEvent, "shop",
+      {{"metadata", {{"name", "e1"}, {"annotations", {{"enclave.dev/trace-id", kStoryTrace}}}}},
+       {"type", "Warning"},
+       {"reason", "Failed"},
+       {"message", "no such image"},
+       {"count", 3},
+       {"lastTimestamp", "2026-01-02T03:04:05Z"},
+       {"involvedObject", {{"kind", "Pod"}, {"namespace", "shop"}, {"name", "cart-1"}}}}));
+  Story story(StoryId());
+  ASSERT_TRUE(ReadObjects(api, story));
+  EXPECT_THAT(RenderStory(story, {}),
+              HasSubstr("event       Pod shop/cart-1  Failed: no such image (3 times)"));
+  EXPECT_EQ(StoryToJson(story).at("events").at(0).at("type"), "Warning");
+  ASSERT_THAT(story.objects, SizeIs(2));
+  EXPECT_EQ(story.objects[0].kind, "Deployment");
+  EXPECT_EQ(story.objects[0].action, "inc-1-a1");
+  EXPECT_EQ(story.objects[1].name, "cart-1");
+}
+
+}  // namespace
+}  // namespace enclave::cli

@@ -1,0 +1,26 @@
+// The picture of a drill that a person watches: what is being broken, how far it has come, how
+// users fare second by second, and what the agent said last.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "lab/drills/runner.h"
+
+namespace enclave::lab::drills {
+
+struct LiveStyle {
+  std::size_t width = 80;  // columns of the terminal
+  std::size_t events = 8;  // of the last lines
+  bool colour = true;
+};
+
+// Lines without line breaks, none longer than the width.
+std::vector<std::string> Picture(const Live& live, const std::vector<Objective>& objectives,
+                                 const LiveStyle& style);
+
+// One character a value, the last ones, scaled to the largest; a dot for a value that is missing.
+std::string Sparkline(const std::vector<std::optional<double>>& values, std::size_t width,
+                      double at_least);
+
+}  // namespace enclave::lab::drills
