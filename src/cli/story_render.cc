@@ -67,6 +67,8 @@ std::string PlaceIn(const telemetry::Attributes& attributes) {
   if (file.empty()) return {};
   std::string function = TextOf(attributes, "code.function");
   if (function.empty()) function = TextOf(attributes, "code.function.name");
+  // Without the namespaces and classes around it: the file says where it is.
+  function.erase(0, function.rfind("::") == std::string::npos ? 0 : function.rfind("::") + 2);
   std::string place = line.empty() ? file : file + ":" + line;
   if (!function.empty()) place += " in " + function;
   return place;

@@ -70,8 +70,7 @@ Result<> ReadFromAgent(const std::string& url, net::EventLoop& loop, Story& stor
   const AskAgent ask = [&](const std::string& path) -> Result<nlohmann::json> {
     const auto answer = client->SendAndWait({.target = path, .timeout = kAgentTimeout});
     if (!answer)
-      return base::Fail(answer.error().kind(),
-                        fmt::format("no agent answers at {} ({})", url, answer.error().message()));
+      return base::Fail(answer.error().kind(), fmt::format("no agent answers at {}", url));
     if (answer->status != 200)
       return base::Fail(ErrorKind::kUnavailable,
                         fmt::format("the agent at {} answers {} to {}", url, answer->status, path));

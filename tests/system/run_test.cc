@@ -114,6 +114,10 @@ TEST_F(RunWithoutEnclaveTest, SignalsReachTheCommand) {
   EXPECT_THAT(run.Printed(), HasSubstr("told"));
 }
 
+// Older ones ask whether a kind knows dry runs by the protobuf form of OpenAPI v2, which the
+// enclave does not serve.
+constexpr int kFirstWithDiff = 27;
+
 // One enclave for all; each kubectl has a namespace of its own.
 class RunTest : public testing::Test {
  protected:
@@ -185,6 +189,7 @@ TEST_F(RunTest, WhatEveryKubectlChangesCarriesTheTrace) {
     EXPECT_NE(Traced(k, "apply -f " + web), applied);
     EXPECT_EQ(TraceOf(k.Get("deploy web")), applied);
     for (const bool traced : {true, false}) {
+      if (program.minor < kFirstWithDiff) continue;
       const Output diff = Diff(k, web, traced);
       EXPECT_EQ(diff.code, 0) << diff.Story();
       EXPECT_THAT(diff.out, IsEmpty()) << diff.Story();
@@ -202,10 +207,12 @@ TEST_F(RunTest, WhatEveryKubectlChangesCarriesTheTrace) {
         << "no hash changes by a trace";
 
     // A diff with something in it tells of that alone.
-    const Output diff = Diff(k, web, true);
-    EXPECT_EQ(diff.code, 1) << diff.Story();
-    EXPECT_THAT(diff.out, HasSubstr("testweb:v1"));
-    EXPECT_THAT(diff.out, Not(HasSubstr("trace-id: " + AnnouncedTrace(diff)))) << diff.Story();
+    if (program.minor >= kFirstWithDiff) {
+      const Output diff = Diff(k, web, true);
+      EXPECT_EQ(diff.code, 1) << diff.Story();
+      EXPECT_THAT(diff.out, HasSubstr("testweb:v1"));
+      EXPECT_THAT(diff.out, Not(HasSubstr("trace-id: " + AnnouncedTrace(diff)))) << diff.Story();
+    }
 
     // A step back, by one who is in no trace: no trace is to blame, least of all the former one.
     k.Must("rollout undo deploy/web");
