@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "telemetry/in_memory.h"
+#include "telemetry/workers.h"
 
 namespace enclave::incident {
 namespace {
@@ -197,6 +198,117 @@ TEST_F(FreezeTest, SaysWhatIsMissing) {
   const Context context = Freeze();
   EXPECT_THAT(context.missing, testing::Contains("traces: no span in the window"));
   EXPECT_THAT(context.missing, testing::Contains("logs: no line in the window"));
+}
+
+TEST_F(FreezeTest, IsTheSameWithMoreThreads) {
+  for (std::int64_t second = 0; second < 600; ++second)
+    Serve({.second = second,
+           .gap_ms = second < kOnset ? 2 : 300,
+           .lines = {second % 3 != 0 && second > kOnset ? "ERROR no such thing" : "INFO found"}});
+  for (int i = 0; i < 700; ++i)
+    metrics_.Add({{"__name__", "k8s_pod_cpu_limit_utilization_ratio"},
+                  {"service_name", fmt::format("service-{}", i % 90)},
+                  {"part", fmt::format("{}", i)}},
+                 {{0, 0.1}, {15'000, 0.1}, {30'000, 0.1}, {kOnset * 1000 + 20'000, i % 2 * 0.9}});
+  const Question question{.alert = {.time_ns = kOnset * kTestSecond, .service = "front"},
+                          .available = {0, 600 * kTestSecond}};
+  const Sources sources{.metrics = &metrics_, .logs = &logs_, .traces = &traces_};
+  telemetry::ThreadWorkers workers("evidence", 3, 16);
+  const auto alone = incident::Freeze(sources, question);
+  const auto together = incident::Freeze(sources, question, {}, &workers);
+  ASSERT_TRUE(alone && together);
+  EXPECT_FALSE(alone->series.empty());
+  EXPECT_FALSE(alone->edges.empty());
+  EXPECT_TRUE(*alone == *together);
+}
+
+TEST_F(FreezeTest, TellsFromLinesAloneWhoCallsWhomAndWhereTimeGoes) {
+  telemetry::InMemoryLogs logs;
+  const auto say = [&](const char* service, std::int64_t second, int span, std::int64_t ms,
+                       std::string line) {
+    logs.Add({{"service_name", service}},
+             {{.time_ns = second * kTestSecond + ms * kTestMillisecond,
+               .line = std::move(line),
+               .trace_id = trace::TraceId::Parse(fmt::format("{:032x}", second + 1)),
+               .span_id = Id(second, span)}});
+  };
+  for (std::int64_t second = 0; second < 600; ++second) {
+    const std::int64_t way = second < kOnset ? 2 : 400;
+    say("front", second, 1, 0, "INFO s.Front#10 asked");
+    say("back", second, 2, way, "INFO s.Back#12 looking");
+    say("back", second, 2, way + 5, "INFO s.Back#13 found");
+    say("front", second, 1, way + 6, "INFO s.Front#11 answered");
+  }
+  const auto context = incident::Freeze(
+      {.logs = &logs},
+      {.alert = {.time_ns = kOnset * kTestSecond}, .available = {0, 600 * kTestSecond}});
+  ASSERT_TRUE(context);
+  EXPECT_THAT(context->topology, ElementsAre(Call{"front", "back"}));
+  ASSERT_EQ(context->edges.size(), 1U);
+  EXPECT_NEAR(context->edges[0].gap_before.median, 3, 0.1);
+  EXPECT_NEAR(context->edges[0].gap_during.median, 401, 0.1);
+  EXPECT_GT(context->edges[0].score, 20);
+}
+
+TEST_F(FreezeTest, ASilentServiceIsMeasuredAgainstItsCallers) {
+  telemetry::InMemoryLogs logs;
+  for (std::int64_t second = 0; second < 600; ++second) {
+    const auto trace = trace::TraceId::Parse(fmt::format("{:032x}", second + 1));
+    const auto say = [&](const char* service, int span, std::int64_t ms, const char* line) {
+      logs.Add({{"service_name", service}},
+               {{.time_ns = second * kTestSecond + ms * kTestMillisecond,
+                 .line = line,
+                 .trace_id = trace,
+                 .span_id = Id(second, span)}});
+    };
+    say("front", 1, 0, "INFO s.Front#10 asked");
+    if (second < kOnset) say("back", 2, 2, "INFO s.Back#12 found");
+    say("front", 1, 6, "INFO s.Front#11 answered");
+  }
+  const auto context = incident::Freeze(
+      {.logs = &logs},
+      {.alert = {.time_ns = kOnset * kTestSecond}, .available = {0, 600 * kTestSecond}});
+  ASSERT_TRUE(context);
+  const auto silent = std::ranges::find(context->logs, "back", &LogShift::service);
+  ASSERT_NE(silent, context->logs.end());
+  EXPECT_EQ(silent->change, LogChange::kVanished);
+  EXPECT_EQ(silent->count_during, 0U);
+  EXPECT_NEAR(static_cast<double>(silent->runs_during), 300, 10);
+}
+
+TEST_F(FreezeTest, ASlowRequestNamesTheSpanThatExplainsItAndItsLine) {
+  for (std::int64_t second = 0; second < 600; ++second) {
+    Serve({.second = second, .calls = false});
+    telemetry::Span span{.trace_id = *trace::TraceId::Parse(fmt::format("{:032x}", second + 1)),
+                         .span_id = Id(second, 5),
+                         .parent_id = Id(second, 1)};
+    span.name = "Sort";
+    span.start_ns = second * kTestSecond;
+    span.end_ns = span.start_ns + (second < kOnset ? 5 : 29) * kTestMillisecond;
+    span.resource = {{"service.name", "back"}};
+    span.attributes = {{"code.filepath", "sort.cc"}, {"code.lineno", std::int64_t{7}}};
+    traces_.Add(std::move(span));
+    // The entry takes as long as what it waits for.
+    telemetry::Span entry{.trace_id = *trace::TraceId::Parse(fmt::format("{:032x}", second + 901)),
+                          .span_id = Id(second + 900, 1)};
+    entry.name = "GET /sorted";
+    entry.start_ns = second * kTestSecond;
+    entry.end_ns = entry.start_ns + (second < kOnset ? 10 : 510) * kTestMillisecond;
+    entry.resource = {{"service.name", "back"}};
+    entry.attributes = {{"code.filepath", "sort.cc"}, {"code.lineno", std::int64_t{9}}};
+    traces_.Add(std::move(entry));
+  }
+  const Context context = Freeze();
+  const auto slow = std::ranges::find_if(context.traces, [](const FailingTrace& trace) {
+    return trace.slow && trace.operation == "GET /sorted";
+  });
+  ASSERT_NE(slow, context.traces.end());
+  EXPECT_EQ(slow->service, "back");
+  EXPECT_EQ(slow->location, "sort.cc:9");
+  EXPECT_NEAR(slow->usual_ms, 10, 0.1);
+  EXPECT_NEAR(slow->duration_ms, 510, 0.1);
+  EXPECT_THAT(slow->path, ElementsAre("back"));
+  EXPECT_FALSE(slow->id.empty());
 }
 
 TEST_F(FreezeTest, RefusesAWindowThatEndsBeforeItBegins) {

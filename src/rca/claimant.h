@@ -109,6 +109,7 @@ class Claimant {
   double UsualShare(std::string_view service) const;
   void Logs();
   void Traces();
+  bool StillAnswers(std::string_view service) const;
   void SaySlowTrace(const incident::FailingTrace& trace);
   void Facts();
   void Changes();

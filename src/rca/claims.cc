@@ -48,7 +48,9 @@ void Claimant::Traces() {
         (trace.before == 0 ? 1.0 : 0.5);
     const std::string what = trace.exception.empty() ? trace.message : trace.exception;
     Say(trace.service,
-        {.kind = trace.unanswered ? CauseKind::kDependencyDown : CauseKind::kCodeError,
+        {.kind = !trace.unanswered             ? CauseKind::kCodeError
+                 : StillAnswers(trace.service) ? CauseKind::kNetworkLoss
+                                               : CauseKind::kDependencyDown,
          .family = Family::kTraces,
          .weight = trace.location.empty() ? weight * 0.8 : weight,
          .callee_would = true,
@@ -60,6 +62,17 @@ void Claimant::Traces() {
                                  trace.location.empty() ? "" : " at ", trace.location),
          .onset_ns = trace.onset_ns});
   }
+}
+
+// Who answers some calls is not down: the others were lost.
+bool Claimant::StillAnswers(std::string_view service) const {
+  const auto facts =
+      std::ranges::lower_bound(context_.services, service, {}, &incident::ServiceFacts::name);
+  if (facts == context_.services.end() || facts->name != service) return false;
+  std::uint64_t lost = 0;
+  for (const incident::FailingTrace& trace : context_.traces)
+    if (trace.unanswered && trace.service == service) lost += trace.like_it;
+  return facts->requests_during * 4 > lost;
 }
 
 // That it is slow the operations and calls say already; a line of code says where.

@@ -211,12 +211,23 @@ Hypothesis Ranking::Describe(std::uint32_t service, double confidence) const {
     if (kind == CauseKind::kCpu || kind == CauseKind::kMemory || kind == CauseKind::kDisk)
       resource = std::max(resource, weight);
   const double follows = std::clamp((resource - 2) / 4, 0.0, 1.0);
+  // What is known to have happened to it, a crash or a change, is why calls fail.
+  double happened = 0;
+  for (const auto& [kind, weight] : standing.kinds)
+    if (kind == CauseKind::kCrash || kind == CauseKind::kConfiguration ||
+        kind == CauseKind::kBadRelease || kind == CauseKind::kCertificate)
+      happened = std::max(happened, weight);
+  const double is_why = std::clamp((happened - 1) / 3, 0.0, 1.0);
   double all = 0;
   double best = 0;
   for (const auto& [kind, weight] : standing.kinds) {
     const bool is_timing = kind == CauseKind::kNetworkDelay || kind == CauseKind::kSlowDependency;
     const bool is_code = kind == CauseKind::kCodeError || kind == CauseKind::kWrongResult;
-    const double left = weight * (is_timing ? 1 - follows : is_code ? 1 - 0.5 * follows : 1);
+    const bool is_down = kind == CauseKind::kDependencyDown || kind == CauseKind::kNetworkLoss;
+    const double left = weight * (is_timing ? 1 - follows
+                                  : is_code ? (1 - 0.5 * follows) * (1 - is_why)
+                                  : is_down ? 1 - is_why
+                                            : 1);
     all += std::max(left, 0.0);
     if (left > best) {
       best = left;
