@@ -25,6 +25,7 @@
 #include "bench/rca/report.h"
 #include "bench/rca/scale.h"
 #include "cli/output.h"
+#include "cli/rca_live.h"
 #include "incident/context_json.h"
 #include "rca/diagnose.h"
 #include "rca/diagnosis_json.h"
@@ -53,6 +54,7 @@ struct ExplainCommand {
   std::string save;
   std::string svg;
   std::string html;
+  LiveOptions live;
   std::size_t most = 5;
   OutputFormat output = OutputFormat::kText;
 };
@@ -165,9 +167,11 @@ base::Result<incident::Context> ContextOf(const ExplainCommand& command) {
     if (!context) return base::Fail(context.error().While(command.context));
     return context;
   }
+  if (command.pack.empty() && command.case_id.empty())
+    return FreezeLive(command.live, base::SystemClock());
   if (command.pack.empty() || command.case_id.empty())
     return base::Fail(base::ErrorKind::kInvalidArgument,
-                      "explaining an incident: give --pack DIR --case ID, or --context FILE");
+                      "explaining an incident of a file: give --pack DIR and --case ID");
   ASSIGN_OR_RETURN(const std::vector<packs::Pack> found, ReadPacks({command.pack}, ""));
   for (const packs::Pack& pack : found) {
     const auto entry = std::ranges::find(pack.cases, command.case_id, &packs::CaseEntry::id);
@@ -302,6 +306,30 @@ void AddExplain(CLI::App* command, ExplainCommand* options) {
       ->add_option("--context", options->context,
                    "A frozen incident instead, as --save-context and the agent write it")
       ->option_text("FILE.json");
+  LiveOptions& live = options->live;
+  live.last = "10m";
+  const auto url = [&](const char* name, std::string* into, const char* whose) {
+    command->add_option(name, *into, fmt::format("Ask {} here; else the running enclave", whose))
+        ->option_text("URL");
+  };
+  url("--prometheus", &live.prometheus, "Prometheus");
+  url("--loki", &live.loki, "Loki");
+  url("--tempo", &live.tempo, "Tempo");
+  command->add_option("--kubeconfig", live.kubeconfig, "The cluster beside them")
+      ->option_text("FILE");
+  command->add_option("--token", live.token, "Bearer token for the three")
+      ->option_text("TOKEN")
+      ->envname("ENCLAVE_TELEMETRY_TOKEN");
+  command->add_option("--tenant", live.tenant, "X-Scope-OrgID for the three")->option_text("ID");
+  command->add_option("--at", live.at, "When it was noticed; else now")->option_text("TIME");
+  command->add_option("--last", live.last, "How far to look back")->capture_default_str();
+  command->add_option("--service", live.service, "Whose users suffer, when that is known")
+      ->option_text("NAME");
+  command
+      ->add_option("--state", live.state,
+                   "State directory of the enclave (default: $ENCLAVE_STATE, else "
+                   "~/.local/state/enclave)")
+      ->option_text("DIR");
   command->add_option("--save-context", options->save, "Write the frozen incident here")
       ->option_text("FILE.json");
   command->add_option("--svg", options->svg, "Write a picture of it here")->option_text("FILE.svg");
@@ -311,6 +339,9 @@ void AddExplain(CLI::App* command, ExplainCommand* options) {
   AddRcaOutput(command, &options->output);
   command->footer(
       "Examples:\n"
+      "  enclave rca explain --last 5m --service frontend\n"
+      "  enclave rca explain --prometheus http://prom:9090 --loki http://loki:3100 "
+      "--tempo http://tempo:3200 --kubeconfig ~/.kube/config\n"
       "  enclave rca explain --pack packs --case ts-0129-02 --html incident.html\n"
       "  enclave rca explain --context incident.json -o json\n");
 }
@@ -318,7 +349,7 @@ void AddExplain(CLI::App* command, ExplainCommand* options) {
 }  // namespace
 
 std::function<int()> AddRca(CLI::App& app) {
-  CLI::App* rca = app.add_subcommand("rca", "Root causes of incidents that come as files");
+  CLI::App* rca = app.add_subcommand("rca", "Root causes of incidents, live or from files");
   rca->require_subcommand(1);
   const auto evaluate = std::make_shared<EvaluateCommand>();
   CLI::App* evaluate_command =

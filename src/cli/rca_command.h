@@ -1,4 +1,4 @@
-// `enclave rca`: the root-cause engine over incidents that come as files.
+// `enclave rca`: the root-cause engine over incidents, live ones and those that come as files.
 #pragma once
 
 #include <functional>

@@ -286,7 +286,9 @@ KubernetesIndex::KubernetesIndex(const KubernetesObjects& objects, const Window&
                        .reason = StringAt(json, "reason"),
                        .message = StringAt(json, newer ? "note" : "message")});
   }
-  std::ranges::stable_sort(events_, {}, &EventView::time_ns);
+  std::ranges::sort(events_, {}, [](const EventView& event) {
+    return std::tie(event.time_ns, event.ns, event.name, event.reason, event.message);
+  });
 }
 
 const Json* KubernetesIndex::Find(const std::string& kind, const std::string& ns,

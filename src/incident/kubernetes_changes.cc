@@ -199,8 +199,9 @@ class ChangeFinder {
     std::vector<const Json*> sets;
     for (const auto& set : objects_.replica_sets)
       if (set->ns() == ns && ControllerOf(set->json()) == name) sets.push_back(&set->json());
-    std::ranges::stable_sort(sets, {}, [](const Json* set) {
-      return std::pair(RevisionOf(*set), NanosAt(*set, "metadata.creationTimestamp").value_or(0));
+    std::ranges::sort(sets, {}, [](const Json* set) {
+      return std::tuple(RevisionOf(*set), NanosAt(*set, "metadata.creationTimestamp").value_or(0),
+                        std::string_view(StringAt(*set, "metadata.name")));
     });
     std::vector<std::int64_t> rollouts;
     for (std::size_t i = 0; i < sets.size(); ++i) {
