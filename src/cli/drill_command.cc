@@ -282,7 +282,7 @@ class Session {
 
   // Exit code.
   int Run(const std::vector<drills::Drill>& chosen) {
-    std::vector<drills::Run> runs;
+    std::vector<drills::Outcome> runs;
     bool all_right = true;
     for (int round = 0; round < command_.repeat; ++round)
       for (const drills::Drill& drill : chosen) {
@@ -299,7 +299,7 @@ class Session {
 
  private:
   bool Report(const drills::Drill& drill, const drills::Seen& seen,
-              std::vector<drills::Run>* runs) const {
+              std::vector<drills::Outcome>* runs) const {
     const drills::Verdict verdict = drills::Judge(drill, seen);
     runs->push_back({.drill = drill.name, .quiet = drill.causes.empty(), .verdict = verdict});
     if (command_.output == OutputFormat::kJson)
@@ -309,7 +309,7 @@ class Session {
     return verdict.passed();
   }
 
-  void PrintSummary(const std::vector<drills::Run>& runs) const {
+  void PrintSummary(const std::vector<drills::Outcome>& runs) const {
     const auto rows = drills::Summary(runs);
     if (command_.output == OutputFormat::kText)
       fmt::print("{}", FormatTable(rows));

@@ -262,7 +262,7 @@ TEST_F(RunnerTest, TheFirstFailingRequestLeadsToItsLine) {
 
 TEST(SummaryTest, HasMedianAndWorstOfEachDrill) {
   const auto run = [](const char* name, int detection, int recovery, bool ranked) {
-    Run one{.drill = name};
+    Outcome one{.drill = name};
     one.verdict.ranked = ranked;
     one.verdict.recovered = one.verdict.harmless = true;
     one.verdict.detection = seconds(detection);

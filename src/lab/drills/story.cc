@@ -103,14 +103,14 @@ std::pair<std::string, std::string> MedianAndWorst(std::vector<double> values) {
   return {fmt::format("{:.1f}", median), fmt::format("{:.1f}", values.back())};
 }
 
-std::vector<std::string> Row(const std::string& name, const std::vector<const Run*>& runs) {
+std::vector<std::string> Row(const std::string& name, const std::vector<const Outcome*>& runs) {
   std::size_t ranked = 0;
   std::size_t recovered = 0;
   std::size_t harmful = 0;
   std::size_t passed = 0;
   std::vector<double> detection;
   std::vector<double> recovery;
-  for (const Run* run : runs) {
+  for (const Outcome* run : runs) {
     ranked += run->verdict.ranked ? 1 : 0;
     recovered += run->verdict.recovered ? 1 : 0;
     harmful += run->verdict.harmless ? 0 : 1;
@@ -195,10 +195,10 @@ Json ToJson(const Drill& drill, const Seen& seen, const Verdict& verdict) {
           {"incidents", std::move(incidents)}};
 }
 
-std::vector<std::vector<std::string>> Summary(const std::vector<Run>& runs) {
-  std::map<std::string, std::vector<const Run*>> by_drill;
-  std::vector<const Run*> all;
-  for (const Run& run : runs) {
+std::vector<std::vector<std::string>> Summary(const std::vector<Outcome>& runs) {
+  std::map<std::string, std::vector<const Outcome*>> by_drill;
+  std::vector<const Outcome*> all;
+  for (const Outcome& run : runs) {
     by_drill[run.drill].push_back(&run);
     // Nothing was to be found or to be repaired there.
     if (!run.quiet) all.push_back(&run);

@@ -13,13 +13,13 @@ namespace enclave::lab::drills {
 std::vector<std::string> Story(const Drill& drill, const Seen& seen, const Verdict& verdict);
 Json ToJson(const Drill& drill, const Seen& seen, const Verdict& verdict);
 
-struct Run {
+struct Outcome {
   std::string drill{};
   bool quiet = false;  // nothing was wrong
   Verdict verdict{};
 };
 // One row a drill: runs, right at first place, recovered, harmful, detection and recovery (median
 // and worst, in seconds); the last row is all of them. The first row is the head.
-std::vector<std::vector<std::string>> Summary(const std::vector<Run>& runs);
+std::vector<std::vector<std::string>> Summary(const std::vector<Outcome>& runs);
 
 }  // namespace enclave::lab::drills
