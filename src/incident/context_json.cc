@@ -20,12 +20,12 @@
 namespace enclave::incident {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 // Writes a value as JSON; structures through VisitFields.
 class Writer {
  public:
-  explicit Writer(Json& object) : object_(object) {}
+  explicit Writer(OrderedJson& object) : object_(object) {}
 
   template <typename T>
   void operator()(const char* name, const T& value) {
@@ -33,60 +33,60 @@ class Writer {
   }
 
  private:
-  static Json Write(const std::string& text) {
+  static OrderedJson Write(const std::string& text) {
     if (base::IsUtf8(text)) return text;
     std::string hex;
     for (const char c : text) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
     return {{"bytes", hex}};
   }
-  static Json Write(double number) {
+  static OrderedJson Write(double number) {
     if (std::isnan(number)) return "NaN";
     if (std::isinf(number)) return number > 0 ? "Infinity" : "-Infinity";
     return number;
   }
-  static Json Write(bool truth) { return truth; }
-  static Json Write(std::int64_t number) { return number; }
-  static Json Write(std::uint64_t number) { return number; }
+  static OrderedJson Write(bool truth) { return truth; }
+  static OrderedJson Write(std::int64_t number) { return number; }
+  static OrderedJson Write(std::uint64_t number) { return number; }
   template <typename Enum>
     requires std::is_enum_v<Enum>
-  static Json Write(Enum value) {
+  static OrderedJson Write(Enum value) {
     return std::string(ToString(value));
   }
-  static Json Write(const std::optional<trace::TraceId>& id) {
-    return id ? Json(id->ToString()) : Json();
+  static OrderedJson Write(const std::optional<trace::TraceId>& id) {
+    return id ? OrderedJson(id->ToString()) : OrderedJson();
   }
-  static Json Write(const telemetry::Labels& labels) {
-    Json json = Json::array();
+  static OrderedJson Write(const telemetry::Labels& labels) {
+    OrderedJson json = OrderedJson::array();
     for (const telemetry::Label& label : labels)
       json.push_back({Write(label.name), Write(label.value)});
     return json;
   }
-  static Json Write(const std::map<std::string, std::uint64_t>& counts) {
-    Json json = Json::array();
+  static OrderedJson Write(const std::map<std::string, std::uint64_t>& counts) {
+    OrderedJson json = OrderedJson::array();
     for (const auto& [name, count] : counts) json.push_back({Write(name), count});
     return json;
   }
   template <typename T>
-  static Json Write(const std::vector<T>& items) {
-    Json json = Json::array();
+  static OrderedJson Write(const std::vector<T>& items) {
+    OrderedJson json = OrderedJson::array();
     for (const T& item : items) json.push_back(Write(item));
     return json;
   }
   template <HasFields T>
-  static Json Write(const T& value) {
-    Json json = Json::object();
+  static OrderedJson Write(const T& value) {
+    OrderedJson json = OrderedJson::object();
     Writer writer(json);
     VisitFields(writer, value);
     return json;
   }
 
-  Json& object_;
+  OrderedJson& object_;
 };
 
 // Reads values and stops at the first that is not what it should be.
 class Reader {
  public:
-  explicit Reader(const Json& object) : object_(&object) {}
+  explicit Reader(const OrderedJson& object) : object_(&object) {}
 
   template <typename T>
   void operator()(const char* name, T& value) {
@@ -109,7 +109,7 @@ class Reader {
  private:
   void Fail(std::string_view why) { why_ = why; }
 
-  void Read(const Json& json, std::string& text) {
+  void Read(const OrderedJson& json, std::string& text) {
     if (json.is_string()) {
       text = json.get_ref<const std::string&>();
       return;
@@ -128,7 +128,7 @@ class Reader {
       text += static_cast<char>(value);
     }
   }
-  void Read(const Json& json, double& number) {
+  void Read(const OrderedJson& json, double& number) {
     if (json.is_number()) {
       number = json.get<double>();
     } else if (json == "NaN") {
@@ -141,23 +141,23 @@ class Reader {
       Fail("a number is wanted");
     }
   }
-  void Read(const Json& json, bool& truth) {
+  void Read(const OrderedJson& json, bool& truth) {
     if (!json.is_boolean()) return Fail("true or false is wanted");
     truth = json.get<bool>();
   }
-  void Read(const Json& json, std::int64_t& number) {
+  void Read(const OrderedJson& json, std::int64_t& number) {
     const bool fits = json.is_number_integer() &&
                       (!json.is_number_unsigned() || json.get<std::uint64_t>() <= INT64_MAX);
     if (!fits) return Fail("a whole number is wanted");
     number = json.get<std::int64_t>();
   }
-  void Read(const Json& json, std::uint64_t& number) {
+  void Read(const OrderedJson& json, std::uint64_t& number) {
     if (!json.is_number_unsigned()) return Fail("a whole number of at least 0 is wanted");
     number = json.get<std::uint64_t>();
   }
   template <typename Enum>
     requires std::is_enum_v<Enum>
-  void Read(const Json& json, Enum& value) {
+  void Read(const OrderedJson& json, Enum& value) {
     if (!json.is_string()) return Fail("a word is wanted");
     const auto& word = json.get_ref<const std::string&>();
     for (std::uint8_t i = 0; i <= static_cast<std::uint8_t>(LastOf(Enum{})); ++i)
@@ -167,28 +167,30 @@ class Reader {
       }
     Fail(fmt::format("no such word: {}", base::Quote(word)));
   }
-  void Read(const Json& json, std::optional<trace::TraceId>& id) {
+  void Read(const OrderedJson& json, std::optional<trace::TraceId>& id) {
     id.reset();
     if (json.is_null()) return;
     if (json.is_string()) id = trace::TraceId::Parse(json.get_ref<const std::string&>());
     if (!id) Fail("a trace id of 32 hexadecimal digits, or null, is wanted");
   }
-  void Read(const Json& json, telemetry::Labels& labels) {
+  void Read(const OrderedJson& json, telemetry::Labels& labels) {
     labels = {};
-    ReadPairs(json, [&](const Json& value, const std::string& name) {
+    ReadPairs(json, [&](const OrderedJson& value, const std::string& name) {
       std::string text;
       Read(value, text);
       labels.Set(name, text);
     });
   }
-  void Read(const Json& json, std::map<std::string, std::uint64_t>& counts) {
+  void Read(const OrderedJson& json, std::map<std::string, std::uint64_t>& counts) {
     counts.clear();
-    ReadPairs(json, [&](const Json& value, const std::string& name) { Read(value, counts[name]); });
+    ReadPairs(json, [&](const OrderedJson& value, const std::string& name) {
+      Read(value, counts[name]);
+    });
   }
   template <typename Take>
-  void ReadPairs(const Json& json, const Take& take) {
+  void ReadPairs(const OrderedJson& json, const Take& take) {
     if (!json.is_array()) return Fail("a list is wanted");
-    for (const Json& pair : json) {
+    for (const OrderedJson& pair : json) {
       if (!pair.is_array() || pair.size() != 2) return Fail("pairs of name and value are wanted");
       std::string name;
       Read(pair[0], name);
@@ -197,7 +199,7 @@ class Reader {
     }
   }
   template <typename T>
-  void Read(const Json& json, std::vector<T>& items) {
+  void Read(const OrderedJson& json, std::vector<T>& items) {
     if (!json.is_array()) return Fail("a list is wanted");
     items.clear();
     items.resize(json.size());
@@ -210,14 +212,14 @@ class Reader {
     }
   }
   template <HasFields T>
-  void Read(const Json& json, T& value) {
+  void Read(const OrderedJson& json, T& value) {
     if (!json.is_object()) return Fail("an object is wanted");
-    const Json* outer = std::exchange(object_, &json);
+    const OrderedJson* outer = std::exchange(object_, &json);
     VisitFields(*this, value);
     object_ = outer;
   }
 
-  const Json* object_;
+  const OrderedJson* object_;
   std::string path_;
   std::string why_;
 };
@@ -225,7 +227,7 @@ class Reader {
 }  // namespace
 
 std::string ContextToJson(const Context& context) {
-  Json json{{"format", kContextFormat}};
+  OrderedJson json{{"format", kContextFormat}};
   Writer writer(json);
   VisitFields(writer, context);
   return json.dump();
@@ -238,7 +240,7 @@ base::Result<Context> ContextFromJson(std::string_view text) {
   };
   if (text.size() > kMostContextBytes)
     return fail(fmt::format("{} bytes are more than {}", text.size(), kMostContextBytes));
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const OrderedJson json = OrderedJson::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!json.is_object()) return fail("no JSON object");
   const auto format = json.find("format");
   if (format == json.end() || *format != kContextFormat)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -164,12 +165,11 @@ Scaling ScalingOf(const std::string& message) {
   for (std::size_t i = 0; i + 1 < words.size(); ++i) {
     const std::string& next = words[i + 1];
     if (words[i] == "set") scaling.set = next;
-    const bool number =
-        next.size() < 9 &&
-        std::ranges::all_of(next, [](unsigned char c) { return std::isdigit(c) != 0; });
-    if (!number) continue;
-    if (words[i] == "from") scaling.from = std::stoll(next);
-    if (words[i] == "to") scaling.to = std::stoll(next);
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(next.data(), next.data() + next.size(), number);
+    if (error != std::errc() || end != next.data() + next.size()) continue;
+    if (words[i] == "from") scaling.from = number;
+    if (words[i] == "to") scaling.to = number;
   }
   return scaling;
 }
