@@ -27,12 +27,12 @@ std::optional<trace::TraceId> TraceOf(const Json& object) {
 }
 
 // Who wrote it last within the stretch, other than Kubernetes itself.
-struct Writer {
+struct ManagedWrite {
   std::int64_t time_ns = 0;
   std::string who{};
 };
-std::optional<Writer> WriterOf(const Json& object, const Window& stretch) {
-  std::optional<Writer> last;
+std::optional<ManagedWrite> WriterOf(const Json& object, const Window& stretch) {
+  std::optional<ManagedWrite> last;
   for (const Json& entry : kube::At(object, "metadata.managedFields")) {
     const auto time = NanosAt(entry, "time");
     const std::string& who = StringAt(entry, "manager");
