@@ -10,6 +10,7 @@
 
 #include "base/quote.h"
 #include "cli/cluster_access.h"
+#include "cli/observatory_access.h"
 #include "cli/state.h"
 #include "incident/freeze.h"
 #include "incident/kubernetes.h"
@@ -38,8 +39,8 @@ bool IsElsewhere(const LiveOptions& options) {
          !options.kubeconfig.empty();
 }
 
-Result<incident::Window> WindowOf(const LiveOptions& options, const base::Clock& clock,
-                                  std::int64_t* alert_ns) {
+Result<incident::Window> AskedWindow(const LiveOptions& options, const base::Clock& clock,
+                                     std::int64_t* alert_ns) {
   const auto last = observatory::api::ParseDurationMs(options.last);
   if (!last || *last < kLeastMs || *last > kMostMs)
     return Fail(ErrorKind::kInvalidArgument,
@@ -75,18 +76,6 @@ Result<std::unique_ptr<kube::Api>> OpenCluster(const LiveOptions& options, net::
   return OpenApi(paths, loop);
 }
 
-// Where the enclave's own observatory listens, by the Service in front of it.
-Result<std::string> ObservatoryUrl(kube::Api& api) {
-  ASSIGN_OR_RETURN(const auto service, api.Get(kube::kService, "observatory", "observatory"));
-  const std::string& address = kube::StringAt(service->json(), "spec.clusterIP");
-  for (const kube::Json& port : kube::At(service->json(), "spec.ports"))
-    if (kube::StringAt(port, "name") == "http" && !address.empty())
-      return fmt::format("http://{}:{}", address.contains(':') ? "[" + address + "]" : address,
-                         kube::IntAt(port, "port"));
-  return Fail(ErrorKind::kNotFound,
-              "the Service observatory/observatory has no address with a port named http");
-}
-
 remote::Endpoint EndpointOf(const LiveOptions& options, const std::string& url) {
   remote::Endpoint endpoint{.url = url};
   if (!options.token.empty()) endpoint.headers["Authorization"] = "Bearer " + options.token;
@@ -98,7 +87,7 @@ remote::Endpoint EndpointOf(const LiveOptions& options, const std::string& url) 
 
 Result<incident::Context> FreezeLive(const LiveOptions& options, const base::Clock& clock) {
   incident::Question question;
-  ASSIGN_OR_RETURN(question.available, WindowOf(options, clock, &question.alert.time_ns));
+  ASSIGN_OR_RETURN(question.available, AskedWindow(options, clock, &question.alert.time_ns));
   question.alert.service = options.service;
 
   net::EventLoop loop("explain", 2);
@@ -108,7 +97,8 @@ Result<incident::Context> FreezeLive(const LiveOptions& options, const base::Clo
   }
   LiveOptions urls = options;
   if (!IsElsewhere(options)) {
-    ASSIGN_OR_RETURN(urls.prometheus, ObservatoryUrl(*api));
+    ASSIGN_OR_RETURN(const StatePaths paths, ResolveState(options.state));
+    ASSIGN_OR_RETURN(urls.prometheus, ObservatoryUrl(paths));
     urls.loki = urls.tempo = urls.prometheus;
   }
 

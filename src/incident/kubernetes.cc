@@ -25,7 +25,7 @@ const std::set<std::string> kStuck = {
     "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError", "RunContainerError",
     "StartError",        "RegistryUnavailable"};
 
-std::string Key(std::string_view kind, std::string_view ns, std::string_view name) {
+std::string ObjectKey(std::string_view kind, std::string_view ns, std::string_view name) {
   return fmt::format("{} {}/{}", kind, ns, name);
 }
 
@@ -214,7 +214,7 @@ std::optional<std::int64_t> NanosAt(const Json& object, std::string_view path) {
   return time->time_since_epoch().count();
 }
 
-std::string TextOf(const Json& map, const std::string& key) {
+std::string MapText(const Json& map, const std::string& key) {
   if (!map.is_object()) return "";
   const auto found = map.find(key);
   return found != map.end() && found->is_string() ? found->get<std::string>() : "";
@@ -250,11 +250,11 @@ std::int64_t LastTimeOf(const Json& event) {
 std::string ServiceOfObject(const Json& object) {
   const Json& labels = kube::At(object, "metadata.labels");
   for (const char* label : {"app", "app.kubernetes.io/name"})
-    if (std::string name = TextOf(labels, label); !name.empty()) return name;
+    if (std::string name = MapText(labels, label); !name.empty()) return name;
   std::string owner = ControllerOf(object);
   if (owner.empty()) return StringAt(object, "metadata.name");
   // The name of a ReplicaSet is that of its Deployment and a hash.
-  const std::string hash = TextOf(labels, "pod-template-hash");
+  const std::string hash = MapText(labels, "pod-template-hash");
   if (!hash.empty() && owner.ends_with("-" + hash)) owner.resize(owner.size() - hash.size() - 1);
   return owner;
 }
@@ -262,7 +262,7 @@ std::string ServiceOfObject(const Json& object) {
 KubernetesIndex::KubernetesIndex(const KubernetesObjects& objects, const Window& window) {
   const auto add = [this](const char* kind, const std::vector<kube::ObjectPtr>& list) {
     for (const auto& object : list)
-      by_name_[Key(kind, object->ns(), object->name())] = &object->json();
+      by_name_[ObjectKey(kind, object->ns(), object->name())] = &object->json();
   };
   add("Pod", objects.pods);
   add("Deployment", objects.deployments);
@@ -293,7 +293,7 @@ KubernetesIndex::KubernetesIndex(const KubernetesObjects& objects, const Window&
 
 const Json* KubernetesIndex::Find(const std::string& kind, const std::string& ns,
                                   const std::string& name) const {
-  const auto found = by_name_.find(Key(kind, ns, name));
+  const auto found = by_name_.find(ObjectKey(kind, ns, name));
   return found == by_name_.end() ? nullptr : found->second;
 }
 

@@ -23,16 +23,16 @@ constexpr std::size_t kMostUsers = 20;  // services named for one ConfigMap
 
 std::optional<trace::TraceId> TraceOf(const Json& object) {
   return trace::TraceId::Parse(
-      TextOf(kube::At(object, "metadata.annotations"), "enclave.dev/trace-id"));
+      MapText(kube::At(object, "metadata.annotations"), "enclave.dev/trace-id"));
 }
 
 // Who wrote it last within the stretch, other than Kubernetes itself.
-struct ManagedWrite {
+struct Author {
   std::int64_t time_ns = 0;
   std::string who{};
 };
-std::optional<ManagedWrite> WriterOf(const Json& object, const Window& stretch) {
-  std::optional<ManagedWrite> last;
+std::optional<Author> AuthorOf(const Json& object, const Window& stretch) {
+  std::optional<Author> last;
   for (const Json& entry : kube::At(object, "metadata.managedFields")) {
     const auto time = NanosAt(entry, "time");
     const std::string& who = StringAt(entry, "manager");
@@ -98,7 +98,7 @@ Parts PartsOf(const Json& set) {
   if (const Json& volumes = kube::At(spec, "volumes"); volumes.is_array())
     parts["volumes"] = volumes.dump();
   const Json& restarted = kube::At(set, "spec.template.metadata.annotations");
-  if (std::string at = TextOf(restarted, "kubectl.kubernetes.io/restartedAt"); !at.empty())
+  if (std::string at = MapText(restarted, "kubectl.kubernetes.io/restartedAt"); !at.empty())
     parts["restarted"] = std::move(at);
   return parts;
 }
@@ -108,7 +108,7 @@ bool IsProgram(const std::string& part) {
 }
 
 // What differs; the kind that the weightiest difference makes.
-void Compare(const Parts& before, const Parts& after, Change& change) {
+void CompareTemplates(const Parts& before, const Parts& after, Change& change) {
   std::set<std::string> names;
   for (const Parts* parts : {&before, &after})
     for (const auto& [name, value] : *parts) names.insert(name);
@@ -138,7 +138,7 @@ void Compare(const Parts& before, const Parts& after, Change& change) {
 
 std::int64_t RevisionOf(const Json& set) {
   const std::string text =
-      TextOf(kube::At(set, "metadata.annotations"), "deployment.kubernetes.io/revision");
+      MapText(kube::At(set, "metadata.annotations"), "deployment.kubernetes.io/revision");
   std::int64_t revision = 0;
   for (const char c : text) {
     if (c < '0' || c > '9' || revision > 1'000'000'000) return 0;
@@ -246,10 +246,10 @@ class ChangeFinder {
       change.from = "nothing";
       change.to = "image " + PartsOf(after)["image"];
     } else {
-      Compare(PartsOf(*before), PartsOf(after), change);
+      CompareTemplates(PartsOf(*before), PartsOf(after), change);
       if (change.from.empty() && change.to.empty()) change.to = "another pod template";
     }
-    if (const auto writer = WriterOf(deployment, {at - kWriterNs, at + kWriterNs}))
+    if (const auto writer = AuthorOf(deployment, {at - kWriterNs, at + kWriterNs}))
       change.who = writer->who;
     changes_.push_back(std::move(change));
   }
@@ -278,7 +278,7 @@ class ChangeFinder {
                     .to = fmt::format("{} replicas", scaling.to),
                     .trace_id = TraceOf(deployment)};
       if (const auto writer =
-              WriterOf(deployment, {event.time_ns - kWriterNs, event.time_ns + kWriterNs}))
+              AuthorOf(deployment, {event.time_ns - kWriterNs, event.time_ns + kWriterNs}))
         change.who = writer->who;
       changes_.push_back(std::move(change));
     }
@@ -287,7 +287,7 @@ class ChangeFinder {
   // An object whose earlier state nobody keeps: that it was written, and by whom.
   void Written(const Json& object, const char* kind, ChangeKind change_kind,
                const std::vector<std::string>& services) {
-    const auto writer = WriterOf(object, window_);
+    const auto writer = AuthorOf(object, window_);
     const auto made = NanosAt(object, "metadata.creationTimestamp");
     const bool is_new = made && IsInWindow(window_, *made);
     if (!writer && !is_new) return;

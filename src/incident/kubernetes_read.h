@@ -19,7 +19,7 @@ inline bool IsInWindow(const Window& window, std::int64_t time_ns) {
 // Since 1970; nullopt when absent or malformed.
 std::optional<std::int64_t> NanosAt(const kube::Json& object, std::string_view path);
 // A value of a map of texts whose key may hold dots.
-std::string TextOf(const kube::Json& map, const std::string& key);
+std::string MapText(const kube::Json& map, const std::string& key);
 std::string NameOf(const kube::Json& object);        // namespace/name, or the name
 std::string ControllerOf(const kube::Json& object);  // the name of its controlling owner
 std::string Shortened(std::string text);             // to what a person reads at a glance

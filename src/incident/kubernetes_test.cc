@@ -19,29 +19,29 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-constexpr std::int64_t kStart = 1'700'000'000;
-constexpr std::int64_t kSecond = 1'000'000'000;
-constexpr Window kWindow{kStart * kSecond, (kStart + 600) * kSecond};
-const char* const kTrace = "4bf92f3577b34da6a3ce929d0e0e4736";
+constexpr std::int64_t kStartSecond = 1'700'000'000;
+constexpr std::int64_t kSecondInNs = 1'000'000'000;
+constexpr Window kTenMinutes{kStartSecond * kSecondInNs, (kStartSecond + 600) * kSecondInNs};
+const char* const kTraceHex = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-std::string At(std::int64_t second) {
-  return kube::FormatTime(base::WallTime(std::chrono::seconds(kStart + second)));
+std::string TimeText(std::int64_t second) {
+  return kube::FormatTime(base::WallTime(std::chrono::seconds(kStartSecond + second)));
 }
-kube::ObjectPtr Make(Json json) {
+kube::ObjectPtr Shared(Json json) {
   return std::make_shared<kube::Object>(std::move(json));
 }
 
-Json Deployment(int replicas = 1) {
+Json DeploymentObject(int replicas = 1) {
   return {{"kind", "Deployment"},
           {"metadata",
            {{"name", "cart"},
             {"namespace", "shop"},
             {"labels", {{"app", "cartservice"}}},
-            {"creationTimestamp", At(-9000)}}},
+            {"creationTimestamp", TimeText(-9000)}}},
           {"spec", {{"replicas", replicas}}}};
 }
 
-Json Set(const std::string& hash, int revision, std::int64_t made, Json container) {
+Json SetObject(const std::string& hash, int revision, std::int64_t made, Json container) {
   return {{"kind", "ReplicaSet"},
           {"metadata",
            {{"name", "cart-" + hash},
@@ -49,26 +49,26 @@ Json Set(const std::string& hash, int revision, std::int64_t made, Json containe
             {"labels", {{"app", "cartservice"}, {"pod-template-hash", hash}}},
             {"annotations", {{"deployment.kubernetes.io/revision", std::to_string(revision)}}},
             {"ownerReferences", {{{"kind", "Deployment"}, {"name", "cart"}, {"controller", true}}}},
-            {"creationTimestamp", At(made)}}},
+            {"creationTimestamp", TimeText(made)}}},
           {"spec", {{"template", {{"spec", {{"containers", {std::move(container)}}}}}}}}};
 }
 
-Json Container(const std::string& image, Json env = Json::array()) {
+Json ContainerPart(const std::string& image, Json env = Json::array()) {
   return {{"name", "server"}, {"image", image}, {"env", std::move(env)}};
 }
 
-Json Pod(Json status, std::int64_t made = -9000) {
+Json PodObject(Json status, std::int64_t made = -9000) {
   return {{"kind", "Pod"},
           {"metadata",
            {{"name", "cart-1-x"},
             {"namespace", "shop"},
             {"labels", {{"app", "cartservice"}, {"pod-template-hash", "1"}}},
-            {"creationTimestamp", At(made)}}},
+            {"creationTimestamp", TimeText(made)}}},
           {"status", std::move(status)}};
 }
 
-Json Event(const std::string& kind, const std::string& name, const std::string& reason,
-           const std::string& message, std::int64_t second, const char* type = "Normal") {
+Json EventObject(const std::string& kind, const std::string& name, const std::string& reason,
+                 const std::string& message, std::int64_t second, const char* type = "Normal") {
   return {{"kind", "Event"},
           {"metadata", {{"name", name + reason + std::to_string(second)}, {"namespace", "shop"}}},
           {"involvedObject", {{"kind", kind}, {"namespace", "shop"}, {"name", name}}},
@@ -76,27 +76,29 @@ Json Event(const std::string& kind, const std::string& name, const std::string& 
           {"reason", reason},
           {"message", message},
           {"count", 3},
-          {"firstTimestamp", At(second)},
-          {"lastTimestamp", At(second)}};
+          {"firstTimestamp", TimeText(second)},
+          {"lastTimestamp", TimeText(second)}};
 }
 
 TEST(KubernetesChanges, ARolloutSaysWhatItPutInPlaceOfWhatAndByWhom) {
-  Json deployment = Deployment();
+  Json deployment = DeploymentObject();
   deployment["metadata"]["managedFields"] = {
-      {{"manager", "kube-controller-manager"}, {"operation", "Update"}, {"time", At(302)}},
-      {{"manager", "kubectl-set"}, {"operation", "Update"}, {"time", At(299)}}};
-  Json after = Set("2", 2, 300, Container("cart:v2"));
-  after["metadata"]["annotations"]["enclave.dev/trace-id"] = kTrace;
+      {{"manager", "kube-controller-manager"}, {"operation", "Update"}, {"time", TimeText(302)}},
+      {{"manager", "kubectl-set"}, {"operation", "Update"}, {"time", TimeText(299)}}};
+  Json after = SetObject("2", 2, 300, ContainerPart("cart:v2"));
+  after["metadata"]["annotations"]["enclave.dev/trace-id"] = kTraceHex;
   KubernetesObjects objects;
-  objects.deployments = {Make(deployment)};
-  objects.replica_sets = {Make(after), Make(Set("1", 1, -9000, Container("cart:v1")))};
+  objects.deployments = {Shared(deployment)};
+  objects.replica_sets = {Shared(after),
+                          Shared(SetObject("1", 1, -9000, ContainerPart("cart:v1")))};
   // What a rollout scales is no change of its own.
-  objects.events = {Make(Event("Deployment", "cart", "ScalingReplicaSet",
-                               "Scaled up replica set cart-2 from 0 to 1", 300)),
-                    Make(Event("Deployment", "cart", "ScalingReplicaSet",
-                               "Scaled down replica set cart-1 from 1 to 0", 305)),
-                    Make(Event("Pod", "cart-1-x", "Killing", "Stopping container server", 305))};
-  const KubernetesFindings found = FindKubernetes(objects, kWindow);
+  objects.events = {
+      Shared(EventObject("Deployment", "cart", "ScalingReplicaSet",
+                         "Scaled up replica set cart-2 from 0 to 1", 300)),
+      Shared(EventObject("Deployment", "cart", "ScalingReplicaSet",
+                         "Scaled down replica set cart-1 from 1 to 0", 305)),
+      Shared(EventObject("Pod", "cart-1-x", "Killing", "Stopping container server", 305))};
+  const KubernetesFindings found = FindKubernetes(objects, kTenMinutes);
   ASSERT_EQ(found.changes.size(), 1U);
   const Change& change = found.changes[0];
   EXPECT_EQ(change.kind, ChangeKind::kRollout);
@@ -105,22 +107,22 @@ TEST(KubernetesChanges, ARolloutSaysWhatItPutInPlaceOfWhatAndByWhom) {
   EXPECT_EQ(change.from, "image cart:v1");
   EXPECT_EQ(change.to, "image cart:v2");
   EXPECT_EQ(change.who, "kubectl-set");
-  EXPECT_EQ(change.time_ns, (kStart + 300) * kSecond);
-  EXPECT_EQ(change.trace_id, trace::TraceId::Parse(kTrace));
+  EXPECT_EQ(change.time_ns, (kStartSecond + 300) * kSecondInNs);
+  EXPECT_EQ(change.trace_id, trace::TraceId::Parse(kTraceHex));
   EXPECT_THAT(found.facts, IsEmpty());
 }
 
 TEST(KubernetesChanges, AnotherEnvironmentIsConfigurationAndItsSecretsStayHidden) {
   KubernetesObjects objects;
-  objects.deployments = {Make(Deployment())};
+  objects.deployments = {Shared(DeploymentObject())};
   objects.replica_sets = {
-      Make(Set("1", 1, -9000,
-               Container("cart:v1", {{{"name", "REDIS"}, {"value", "redis:6379"}},
-                                     {{"name", "PASSWORD"}, {"value", "hunter1"}}}))),
-      Make(Set("2", 2, 300,
-               Container("cart:v1", {{{"name", "REDIS"}, {"value", "redis:1"}},
-                                     {{"name", "PASSWORD"}, {"value", "hunter2"}}})))};
-  const KubernetesFindings found = FindKubernetes(objects, kWindow);
+      Shared(SetObject("1", 1, -9000,
+                       ContainerPart("cart:v1", {{{"name", "REDIS"}, {"value", "redis:6379"}},
+                                                 {{"name", "PASSWORD"}, {"value", "hunter1"}}}))),
+      Shared(SetObject("2", 2, 300,
+                       ContainerPart("cart:v1", {{{"name", "REDIS"}, {"value", "redis:1"}},
+                                                 {{"name", "PASSWORD"}, {"value", "hunter2"}}})))};
+  const KubernetesFindings found = FindKubernetes(objects, kTenMinutes);
   ASSERT_EQ(found.changes.size(), 1U);
   EXPECT_EQ(found.changes[0].kind, ChangeKind::kConfiguration);
   EXPECT_EQ(found.changes[0].from, "env PASSWORD (hidden), env REDIS redis:6379");
@@ -132,32 +134,33 @@ TEST(KubernetesChanges, ARollbackUsesASetThatIsThereAlready) {
        {"Scaled up replica set cart-1 from 0 to 1", "Scaled up replica set cart-1 to 1 from 0",
         "Scaled up replica set cart-1 to 1"}) {
     KubernetesObjects objects;
-    objects.deployments = {Make(Deployment())};
-    objects.replica_sets = {Make(Set("1", 3, -9000, Container("cart:v1"))),
-                            Make(Set("2", 2, -900, Container("cart:v2")))};
-    objects.events = {Make(Event("Deployment", "cart", "ScalingReplicaSet", up, 100)),
-                      Make(Event("Deployment", "cart", "ScalingReplicaSet",
-                                 "Scaled down replica set cart-2 to 0 from 1", 104))};
-    const KubernetesFindings found = FindKubernetes(objects, kWindow);
+    objects.deployments = {Shared(DeploymentObject())};
+    objects.replica_sets = {Shared(SetObject("1", 3, -9000, ContainerPart("cart:v1"))),
+                            Shared(SetObject("2", 2, -900, ContainerPart("cart:v2")))};
+    objects.events = {Shared(EventObject("Deployment", "cart", "ScalingReplicaSet", up, 100)),
+                      Shared(EventObject("Deployment", "cart", "ScalingReplicaSet",
+                                         "Scaled down replica set cart-2 to 0 from 1", 104))};
+    const KubernetesFindings found = FindKubernetes(objects, kTenMinutes);
     ASSERT_EQ(found.changes.size(), 1U) << up;
     EXPECT_EQ(found.changes[0].kind, ChangeKind::kRollout);
     EXPECT_EQ(found.changes[0].from, "image cart:v2");
     EXPECT_EQ(found.changes[0].to, "image cart:v1");
-    EXPECT_EQ(found.changes[0].time_ns, (kStart + 100) * kSecond);
+    EXPECT_EQ(found.changes[0].time_ns, (kStartSecond + 100) * kSecondInNs);
   }
 }
 
 TEST(KubernetesChanges, ScalingToNothingIsAChangeAndAFact) {
   KubernetesObjects objects;
-  objects.deployments = {Make(Deployment(0))};
-  objects.replica_sets = {Make(Set("1", 1, -9000, Container("cart:v1")))};
-  objects.services = {Make({{"kind", "Service"},
-                            {"metadata", {{"name", "cartservice"}, {"namespace", "shop"}}},
-                            {"spec", {{"selector", {{"app", "cartservice"}}}}}})};
-  objects.events = {Make(Event("Deployment", "cart", "ScalingReplicaSet",
-                               "Scaled down replica set cart-1 from 2 to 0", 100)),
-                    Make(Event("Pod", "cart-1-x", "Killing", "Stopping container server", 100))};
-  const KubernetesFindings found = FindKubernetes(objects, kWindow);
+  objects.deployments = {Shared(DeploymentObject(0))};
+  objects.replica_sets = {Shared(SetObject("1", 1, -9000, ContainerPart("cart:v1")))};
+  objects.services = {Shared({{"kind", "Service"},
+                              {"metadata", {{"name", "cartservice"}, {"namespace", "shop"}}},
+                              {"spec", {{"selector", {{"app", "cartservice"}}}}}})};
+  objects.events = {
+      Shared(EventObject("Deployment", "cart", "ScalingReplicaSet",
+                         "Scaled down replica set cart-1 from 2 to 0", 100)),
+      Shared(EventObject("Pod", "cart-1-x", "Killing", "Stopping container server", 100))};
+  const KubernetesFindings found = FindKubernetes(objects, kTenMinutes);
   ASSERT_EQ(found.changes.size(), 1U);
   EXPECT_EQ(found.changes[0].kind, ChangeKind::kScale);
   EXPECT_EQ(found.changes[0].from, "2 replicas");
@@ -168,10 +171,11 @@ TEST(KubernetesChanges, ScalingToNothingIsAChangeAndAFact) {
 
 TEST(KubernetesChanges, APodThatIsGoneWithoutAReasonWasDeleted) {
   KubernetesObjects objects;
-  objects.deployments = {Make(Deployment())};
-  objects.replica_sets = {Make(Set("1", 1, -9000, Container("cart:v1")))};
-  objects.events = {Make(Event("Pod", "cart-1-gone", "Killing", "Stopping container server", 200))};
-  const KubernetesFindings found = FindKubernetes(objects, kWindow);
+  objects.deployments = {Shared(DeploymentObject())};
+  objects.replica_sets = {Shared(SetObject("1", 1, -9000, ContainerPart("cart:v1")))};
+  objects.events = {
+      Shared(EventObject("Pod", "cart-1-gone", "Killing", "Stopping container server", 200))};
+  const KubernetesFindings found = FindKubernetes(objects, kTenMinutes);
   ASSERT_EQ(found.changes.size(), 1U);
   EXPECT_EQ(found.changes[0].kind, ChangeKind::kDeletion);
   EXPECT_EQ(found.changes[0].service, "cartservice");
@@ -179,24 +183,25 @@ TEST(KubernetesChanges, APodThatIsGoneWithoutAReasonWasDeleted) {
 }
 
 TEST(KubernetesChanges, AConfigMapIsOfWhoeverReadsIt) {
-  Json reader = Deployment();
+  Json reader = DeploymentObject();
   reader["spec"]["template"]["spec"]["containers"] = {
       {{"name", "server"}, {"envFrom", {{{"configMapRef", {{"name", "settings"}}}}}}}};
   const auto map = [](std::int64_t written) {
-    return Make(
-        {{"kind", "ConfigMap"},
-         {"metadata",
-          {{"name", "settings"},
-           {"namespace", "shop"},
-           {"creationTimestamp", At(-9000)},
-           {"managedFields",
-            {{{"manager", "kubectl-edit"}, {"operation", "Update"}, {"time", At(written)}}}}}},
-         {"data", {{"LIMIT", "7"}}}});
+    return Shared({{"kind", "ConfigMap"},
+                   {"metadata",
+                    {{"name", "settings"},
+                     {"namespace", "shop"},
+                     {"creationTimestamp", TimeText(-9000)},
+                     {"managedFields",
+                      {{{"manager", "kubectl-edit"},
+                        {"operation", "Update"},
+                        {"time", TimeText(written)}}}}}},
+                   {"data", {{"LIMIT", "7"}}}});
   };
   KubernetesObjects objects;
-  objects.deployments = {Make(reader)};
+  objects.deployments = {Shared(reader)};
   objects.config_maps = {map(250)};
-  const KubernetesFindings found = FindKubernetes(objects, kWindow);
+  const KubernetesFindings found = FindKubernetes(objects, kTenMinutes);
   ASSERT_EQ(found.changes.size(), 1U);
   EXPECT_EQ(found.changes[0].kind, ChangeKind::kConfiguration);
   EXPECT_EQ(found.changes[0].service, "cartservice");
@@ -204,31 +209,31 @@ TEST(KubernetesChanges, AConfigMapIsOfWhoeverReadsIt) {
   EXPECT_EQ(found.changes[0].to, "edited with LIMIT");
   EXPECT_EQ(found.changes[0].who, "kubectl-edit");
   objects.config_maps = {map(-100)};
-  EXPECT_THAT(FindKubernetes(objects, kWindow).changes, IsEmpty());
+  EXPECT_THAT(FindKubernetes(objects, kTenMinutes).changes, IsEmpty());
 }
 
 TEST(KubernetesChanges, ASecretTellsNothingOfWhatIsInIt) {
   KubernetesObjects objects;
-  objects.secrets = {
-      Make({{"kind", "Secret"},
-            {"metadata", {{"name", "card"}, {"namespace", "shop"}, {"creationTimestamp", At(10)}}},
-            {"data", {{"pin", "aHVudGVy"}}}})};
-  const KubernetesFindings found = FindKubernetes(objects, kWindow);
+  objects.secrets = {Shared(
+      {{"kind", "Secret"},
+       {"metadata", {{"name", "card"}, {"namespace", "shop"}, {"creationTimestamp", TimeText(10)}}},
+       {"data", {{"pin", "aHVudGVy"}}}})};
+  const KubernetesFindings found = FindKubernetes(objects, kTenMinutes);
   ASSERT_EQ(found.changes.size(), 1U);
   EXPECT_THAT(found.changes[0].to, AllOf(Not(HasSubstr("pin")), Not(HasSubstr("aHVudGVy"))));
 }
 
 TEST(KubernetesFacts, ContainersTellHowTheyEndedAndWhatTheyWaitFor) {
   KubernetesObjects objects;
-  objects.pods = {Make(Pod(
+  objects.pods = {Shared(PodObject(
       {{"containerStatuses",
         {{{"name", "server"},
           {"restartCount", 4},
           {"state", {{"waiting", {{"reason", "CrashLoopBackOff"}, {"message", "back-off 40s"}}}}},
           {"lastState",
            {{"terminated",
-             {{"reason", "OOMKilled"}, {"exitCode", 137}, {"finishedAt", At(400)}}}}}}}}}))};
-  const KubernetesFindings found = FindKubernetes(objects, kWindow);
+             {{"reason", "OOMKilled"}, {"exitCode", 137}, {"finishedAt", TimeText(400)}}}}}}}}}))};
+  const KubernetesFindings found = FindKubernetes(objects, kTenMinutes);
   ASSERT_EQ(found.facts.size(), 2U);
   EXPECT_EQ(found.facts[0].reason, "CrashLoopBackOff");
   EXPECT_EQ(found.facts[0].count, 4U);
@@ -237,19 +242,20 @@ TEST(KubernetesFacts, ContainersTellHowTheyEndedAndWhatTheyWaitFor) {
   for (const KubernetesFact& fact : found.facts) {
     EXPECT_EQ(fact.service, "cartservice");
     EXPECT_EQ(fact.object, "shop/cart-1-x");
-    EXPECT_EQ(fact.time_ns, (kStart + 400) * kSecond);
+    EXPECT_EQ(fact.time_ns, (kStartSecond + 400) * kSecondInNs);
     EXPECT_TRUE(fact.warning);
   }
   // An end of long ago, and of a program that was done, say nothing.
-  objects.pods = {Make(
-      Pod({{"containerStatuses",
-            {{{"name", "server"},
-              {"state",
-               {{"terminated", {{"reason", "Completed"}, {"exitCode", 0}, {"finishedAt", At(5)}}}}},
-              {"lastState",
-               {{"terminated",
-                 {{"reason", "Error"}, {"exitCode", 1}, {"finishedAt", At(-4000)}}}}}}}}}))};
-  EXPECT_THAT(FindKubernetes(objects, kWindow).facts, IsEmpty());
+  objects.pods = {Shared(PodObject(
+      {{"containerStatuses",
+        {{{"name", "server"},
+          {"state",
+           {{"terminated",
+             {{"reason", "Completed"}, {"exitCode", 0}, {"finishedAt", TimeText(5)}}}}},
+          {"lastState",
+           {{"terminated",
+             {{"reason", "Error"}, {"exitCode", 1}, {"finishedAt", TimeText(-4000)}}}}}}}}}))};
+  EXPECT_THAT(FindKubernetes(objects, kTenMinutes).facts, IsEmpty());
 }
 
 TEST(KubernetesFacts, ProbesFailWithoutHarmWhilePodsStartAndEnd) {
@@ -257,10 +263,10 @@ TEST(KubernetesFacts, ProbesFailWithoutHarmWhilePodsStartAndEnd) {
   const Json unready = {{"conditions", {{{"type", "Ready"}, {"status", "False"}}}}};
   const auto facts = [](Json status, std::int64_t made) {
     KubernetesObjects objects;
-    objects.pods = {Make(Pod(std::move(status), made))};
-    objects.events = {
-        Make(Event("Pod", "cart-1-x", "Unhealthy", "Readiness probe failed", 300, "Warning"))};
-    return FindKubernetes(objects, kWindow).facts;
+    objects.pods = {Shared(PodObject(std::move(status), made))};
+    objects.events = {Shared(
+        EventObject("Pod", "cart-1-x", "Unhealthy", "Readiness probe failed", 300, "Warning"))};
+    return FindKubernetes(objects, kTenMinutes).facts;
   };
   EXPECT_THAT(facts(ready, 290), IsEmpty());
   EXPECT_THAT(facts(unready, 290), ElementsAre(Field(&KubernetesFact::reason, "Unhealthy")));
@@ -270,15 +276,17 @@ TEST(KubernetesFacts, ProbesFailWithoutHarmWhilePodsStartAndEnd) {
 
 TEST(KubernetesFacts, NodesTellWhatAilsThem) {
   KubernetesObjects objects;
-  objects.nodes = {Make(
+  objects.nodes = {Shared(
       {{"kind", "Node"},
        {"metadata", {{"name", "n1"}}},
        {"status",
         {{"conditions",
-          {{{"type", "Ready"}, {"status", "Unknown"}, {"lastTransitionTime", At(50)}},
-           {{"type", "DiskPressure"}, {"status", "True"}, {"lastTransitionTime", At(40)}},
-           {{"type", "MemoryPressure"}, {"status", "False"}, {"lastTransitionTime", At(40)}}}}}}})};
-  EXPECT_THAT(FindKubernetes(objects, kWindow).facts,
+          {{{"type", "Ready"}, {"status", "Unknown"}, {"lastTransitionTime", TimeText(50)}},
+           {{"type", "DiskPressure"}, {"status", "True"}, {"lastTransitionTime", TimeText(40)}},
+           {{"type", "MemoryPressure"},
+            {"status", "False"},
+            {"lastTransitionTime", TimeText(40)}}}}}}})};
+  EXPECT_THAT(FindKubernetes(objects, kTenMinutes).facts,
               ElementsAre(AllOf(Field(&KubernetesFact::reason, "DiskPressure"),
                                 Field(&KubernetesFact::object, "n1")),
                           Field(&KubernetesFact::reason, "NodeNotReady")));
@@ -286,19 +294,19 @@ TEST(KubernetesFacts, NodesTellWhatAilsThem) {
 
 TEST(KubernetesFacts, EventsOfTheNewerApiSayTheSame) {
   KubernetesObjects objects;
-  objects.events = {Make({{"kind", "Event"},
-                          {"metadata", {{"name", "e"}, {"namespace", "shop"}}},
-                          {"regarding", {{"kind", "Pod"}, {"namespace", "shop"}, {"name", "p"}}},
-                          {"type", "Warning"},
-                          {"reason", "FailedMount"},
-                          {"note", "no such volume"},
-                          {"eventTime", At(20)},
-                          {"series", {{"count", 9}, {"lastObservedTime", At(80)}}}})};
-  const auto facts = FindKubernetes(objects, kWindow).facts;
+  objects.events = {Shared({{"kind", "Event"},
+                            {"metadata", {{"name", "e"}, {"namespace", "shop"}}},
+                            {"regarding", {{"kind", "Pod"}, {"namespace", "shop"}, {"name", "p"}}},
+                            {"type", "Warning"},
+                            {"reason", "FailedMount"},
+                            {"note", "no such volume"},
+                            {"eventTime", TimeText(20)},
+                            {"series", {{"count", 9}, {"lastObservedTime", TimeText(80)}}}})};
+  const auto facts = FindKubernetes(objects, kTenMinutes).facts;
   ASSERT_EQ(facts.size(), 1U);
   EXPECT_EQ(facts[0].count, 9U);
   EXPECT_EQ(facts[0].message, "no such volume");
-  EXPECT_EQ(facts[0].time_ns, (kStart + 80) * kSecond);
+  EXPECT_EQ(facts[0].time_ns, (kStartSecond + 80) * kSecondInNs);
 }
 
 TEST(KubernetesFacts, OddObjectsSayNothing) {
@@ -316,8 +324,8 @@ TEST(KubernetesFacts, OddObjectsSayNothing) {
     KubernetesObjects objects;
     for (auto* list : {&objects.pods, &objects.deployments, &objects.replica_sets, &objects.events,
                        &objects.services, &objects.config_maps, &objects.secrets, &objects.nodes})
-      *list = {Make(odd)};
-    const KubernetesFindings found = FindKubernetes(objects, kWindow);
+      *list = {Shared(odd)};
+    const KubernetesFindings found = FindKubernetes(objects, kTenMinutes);
     EXPECT_THAT(found.facts, IsEmpty()) << odd.dump();
     EXPECT_THAT(found.changes, IsEmpty()) << odd.dump();
   }
