@@ -331,7 +331,8 @@ int RunDrill(const DrillCommand& command) {
   const auto paths = ResolveState(command.state);
   if (!paths) return fail(paths.error());
   const std::filesystem::path deploy = FindDeployDirectory();
-  const auto book = drills::ReadBook(command.folder.empty() ? deploy / "drills" : command.folder);
+  const auto book = drills::ReadBook(
+      command.folder.empty() ? deploy / "drills" : std::filesystem::path(command.folder));
   if (!book) return fail(book.error());
   if (command.list) {
     List(*book, command.output);
