@@ -12,7 +12,7 @@ namespace {
 using telemetry::templates::Level;
 
 // How many lines ahead the table of spans is told of.
-constexpr std::size_t kAhead = 8;
+constexpr std::size_t kLinesAhead = 8;
 
 std::string_view LevelText(Level level) {
   switch (level) {
@@ -39,8 +39,8 @@ LogEvidence::LogEvidence(const LogLines& lines, const SpanTable& table, Interner
     service_numbers_.push_back(services_.Intern(lines.services().Name(service)));
   const std::vector<LogLines::Line>& all = lines.lines();
   for (std::size_t i = 0; i < all.size(); ++i) {
-    if (i + 2 * kAhead < all.size()) table_.WillList(all[i + 2 * kAhead].span);
-    if (i + kAhead < all.size()) table_.WillFind(all[i + kAhead].span);
+    if (i + 2 * kLinesAhead < all.size()) table_.WillList(all[i + 2 * kLinesAhead].span);
+    if (i + kLinesAhead < all.size()) table_.WillFind(all[i + kLinesAhead].span);
     Take(all[i]);
   }
 }
