@@ -41,11 +41,11 @@ class RunnerTest : public testing::Test {
  protected:
   RunnerTest() {
     it_.pace.on_wait = [this] { Pass(); };
-    it_.agent.answers["/api/incidents/i-1"] = [this] { return incident_; };
+    it_.agent.answers["/api/incidents/i1"] = [this] { return incident_; };
   }
 
   void Pass() {
-    if (it_.ImageOf("pay") == "pay:v2" && !broken_) broken_ = it_.pace.passed();
+    if (it_.ImageOf("pay") == "pay:v2" && !broken_) broken_ = it_.pace.passed() - seconds(1);
     if (!broken_) return;
     const auto since = it_.pace.passed() - *broken_;
     it_.errors = it_.ImageOf("pay") == "pay:v2" && since >= seconds(1) ? 0.5 : 0;
@@ -54,7 +54,7 @@ class RunnerTest : public testing::Test {
       return TestTime(base::WallTime(kTestStart) + *broken_ + seconds(second));
     };
     if (since >= seconds(4) && incident_.is_null()) {
-      incident_ = {{"id", "i-1"},
+      incident_ = {{"id", "i1"},
                    {"stage", "diagnosed"},
                    {"outcome", ""},
                    {"opened", at(4)},
@@ -69,6 +69,7 @@ class RunnerTest : public testing::Test {
                                             {"kind", "diagnosed"},
                                             {"sentence", "it is the release"}}})}};
     }
+    if (incident_.is_null()) return;
     if (since >= seconds(5) && incident_["actions"].empty()) {
       incident_["actions"].push_back(
           {{"action", {{"id", "a"}, {"kind", "rollback_revision"}, {"workload", target_}}},
@@ -89,8 +90,7 @@ class RunnerTest : public testing::Test {
       incident_["stage"] = "resolved";
       incident_["closed"] = at(15);
     }
-    it_.incidents = Json::array({{{"id", "i-1"}, {"outcome", incident_["outcome"]}}});
-    if (incident_.is_null()) it_.incidents = Json::array();
+    it_.incidents = Json::array({{{"id", "i1"}, {"outcome", incident_["outcome"]}}});
   }
 
   Seen Run(const Drill& drill, RunOptions options = {}) {
@@ -111,7 +111,7 @@ TEST_F(RunnerTest, AnAgentThatIsRightPasses) {
   const Verdict verdict = Judge(drill, seen);
   EXPECT_THAT(verdict.faults, IsEmpty());
   EXPECT_EQ(verdict.detection, seconds(3));
-  EXPECT_EQ(verdict.recovery, seconds(4));
+  EXPECT_EQ(verdict.recovery, seconds(5));
   EXPECT_EQ(seen.Acted(), seen.broken + seconds(5));
   EXPECT_THAT(it_.show.phases, Contains(Phase::kWell));
   EXPECT_THAT(it_.show.lines, Contains(HasSubstr("set image deployment/pay server=pay:v2")));
@@ -184,7 +184,7 @@ TEST_F(RunnerTest, AQuietDrillLastsItsTimeAndAllowsNoIncident) {
   EXPECT_TRUE(Judge(drill, quiet).passed());
 
   agent_works_ = true;
-  broken_ = it_.pace.passed();
+  broken_ = it_.pace.passed() + seconds(20);  // when all is steady again
   const Seen loud = Run(drill);
   EXPECT_THAT(Judge(drill, loud).faults, Contains(HasSubstr("though nothing was wrong")));
 }
