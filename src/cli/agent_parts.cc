@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <mutex>
 #include <utility>
 
@@ -14,6 +15,7 @@
 #include "cli/telemetry_clients.h"
 #include "cli/telling_metrics.h"
 #include "incident/freeze.h"
+#include "incident/kubernetes.h"
 #include "otel/telemetry.h"
 
 namespace enclave::cli {
@@ -51,8 +53,8 @@ struct Gate {
 
 class LiveAgentParts final : public AgentParts {
  public:
-  LiveAgentParts(agent::Policy policy, net::EventLoop& agent_loop)
-      : policy_(std::move(policy)), agent_loop_(agent_loop) {}
+  LiveAgentParts(agent::Policy policy, kube::Client& cluster, net::EventLoop& agent_loop)
+      : policy_(std::move(policy)), cluster_(cluster), agent_loop_(agent_loop) {}
   ~LiveAgentParts() override { OnEnd(); }
 
   Result<> Open(const AgentOptions& options) {
@@ -111,12 +113,17 @@ class LiveAgentParts final : public AgentParts {
     // What the agent did itself is known, and nobody's suspect.
     std::erase_if(sources.changes,
                   [](const incident::Change& change) { return change.who == "agent"; });
+    // Changes come from the agent's own history, which knows what objects were before.
+    incident::KubernetesFindings findings =
+        incident::ReadKubernetes(cluster_, {from_ns, question.now_ns});
+    sources.facts = std::move(findings.facts);
     incident::Question asked{.available = {from_ns, question.now_ns}};
     if (!question.alerts.empty()) asked.alert = AlertOf(question.alerts.front());
-    auto context = incident::Freeze(sources, asked);
+    auto context = incident::Freeze(sources, asked, {}, &freeze_workers_);
     if (!context) return context;
     context->id = fmt::format("{}-{}", question.incident, question.now_ns / 1'000'000'000);
     if (!missing.empty()) context->missing.push_back(std::move(missing));
+    std::ranges::move(findings.missing, std::back_inserter(context->missing));
     return context;
   }
 
@@ -142,6 +149,7 @@ class LiveAgentParts final : public AgentParts {
   }
 
   const agent::Policy policy_;
+  kube::Client& cluster_;
   net::EventLoop& agent_loop_;
   net::EventLoop http_loop_{"agent-telemetry"};
   std::unique_ptr<otel::Telemetry> telemetry_;
@@ -152,15 +160,17 @@ class LiveAgentParts final : public AgentParts {
   std::unique_ptr<agent::WorkersDiagnoser> diagnoser_;
   // Last, so that what runs on them ends first.
   telemetry::ThreadWorkers objective_workers_{"agent-slo", 1, kMostQueued};
+  telemetry::ThreadWorkers freeze_workers_{"agent-freeze", 1, kMostQueued};
   telemetry::ThreadWorkers evidence_workers_{"agent-evidence", kEvidenceThreads, kMostQueued};
 };
 
 }  // namespace
 
 Result<std::unique_ptr<AgentParts>> MakeLiveAgentParts(const AgentOptions& options,
-                                                       const agent::Policy& policy, kube::Client&,
+                                                       const agent::Policy& policy,
+                                                       kube::Client& cluster,
                                                        net::EventLoop& agent_loop) {
-  auto parts = std::make_unique<LiveAgentParts>(policy, agent_loop);
+  auto parts = std::make_unique<LiveAgentParts>(policy, cluster, agent_loop);
   RETURN_IF_ERROR(parts->Open(options));
   return parts;
 }
