@@ -10,8 +10,12 @@ base::Result<TelemetryClients> ConnectTelemetry(net::EventLoop& loop, const std:
                                                 const std::string& loki, const std::string& tempo) {
   TelemetryClients clients;
   ASSIGN_OR_RETURN(clients.metrics, remote::ConnectPrometheus(loop, {.url = prometheus}));
-  if (!loki.empty()) ASSIGN_OR_RETURN(clients.logs, remote::ConnectLoki(loop, {.url = loki}));
-  if (!tempo.empty()) ASSIGN_OR_RETURN(clients.traces, remote::ConnectTempo(loop, {.url = tempo}));
+  if (!loki.empty()) {
+    ASSIGN_OR_RETURN(clients.logs, remote::ConnectLoki(loop, {.url = loki}));
+  }
+  if (!tempo.empty()) {
+    ASSIGN_OR_RETURN(clients.traces, remote::ConnectTempo(loop, {.url = tempo}));
+  }
   return clients;
 }
 
