@@ -56,6 +56,7 @@ struct SpanOfTrace {
   std::int64_t start_ns = 0;
   std::int64_t end_ns = 0;
   bool failed = false;
+  bool exception = false;  // it recorded one, and names the line that threw
 };
 
 SpanOfTrace ReadSpan(const Json& json, const std::string& service) {
@@ -76,6 +77,7 @@ SpanOfTrace ReadSpan(const Json& json, const std::string& service) {
     auto details = AttributesOf(At(event, "attributes"));
     const std::string& message = details["exception.message"];
     if (StringAt(event, "name") != "exception" || message.empty()) continue;
+    span.exception = true;
     span.error =
         details["exception.type"].empty() ? message : details["exception.type"] + ": " + message;
     if (details.contains("code.filepath") && details.contains("code.lineno"))
@@ -116,7 +118,11 @@ void Describe(const std::vector<SpanOfTrace>& spans, FailingRequest* request) {
   for (const SpanOfTrace& span : spans) {
     if (!span.failed) continue;
     const std::size_t its = DepthOf(span, by_id, spans.size());
-    if (deepest != nullptr && (its < depth || (its == depth && span.place.empty()))) continue;
+    // What an exception passes through on its way up fails too, and knows less.
+    const bool better = deepest == nullptr || (span.exception && !deepest->exception) ||
+                        (span.exception == deepest->exception &&
+                         (its > depth || (its == depth && !span.place.empty())));
+    if (!better) continue;
     deepest = &span;
     depth = its;
   }

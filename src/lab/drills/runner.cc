@@ -187,7 +187,8 @@ void Runner::Look(State* state) {
   }
   state->agent_error.clear();
   seen.incidents = state->agent.incidents();
-  for (const SeenEvent& event : *news) Tell(state, "agent: " + event.sentence);
+  for (const SeenEvent& event : *news)
+    if (!event.sentence.empty()) Tell(state, "agent: " + event.sentence);
   if (seen.Detected()) state->phase = std::max(state->phase, Phase::kDetected);
   if (seen.Diagnosed()) state->phase = std::max(state->phase, Phase::kDiagnosed);
   if (seen.Acted()) state->phase = std::max(state->phase, Phase::kActing);

@@ -231,7 +231,14 @@ TEST_F(RunnerTest, TheFirstFailingRequestLeadsToItsLine) {
                 Json::array(
                     {{{"spans",
                        Json::array(
-                           {{{"spanId", "a"}, {"status", {{"code", 2}}}, {"name", "root"}},
+                           {{{"spanId", "c"},
+                             {"parentSpanId", "b"},
+                             {"name", "check card"},
+                             {"status", {{"code", 2}}},
+                             {"attributes",
+                              {attribute("code.filepath", "pay.cc"),
+                               attribute("code.lineno", "7")}}},
+                            {{"spanId", "a"}, {"status", {{"code", 2}}}, {"name", "root"}},
                             {{"spanId", "b"},
                              {"parentSpanId", "a"},
                              {"name", "Charge"},
