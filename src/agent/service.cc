@@ -56,7 +56,7 @@ Result<> WriteReport(const std::filesystem::path& directory, const Record& recor
 }  // namespace
 
 Service::Service(net::EventLoop& loop, ServiceOptions options, ServicePorts ports)
-    : loop_(loop), options_(std::move(options)), ports_(std::move(ports)) {}
+    : loop_(loop), options_(std::move(options)), ports_(ports) {}
 
 Service::~Service() {
   server_.reset();  // first nobody asks any more
@@ -73,7 +73,7 @@ Service::~Service() {
 
 Result<std::unique_ptr<Service>> Service::Start(net::EventLoop& loop, net::EventLoop& http_loop,
                                                 ServiceOptions options, ServicePorts ports) {
-  std::unique_ptr<Service> service(new Service(loop, std::move(options), std::move(ports)));
+  std::unique_ptr<Service> service(new Service(loop, std::move(options), ports));
   RETURN_IF_ERROR(service->Open());
   RETURN_IF_ERROR(service->Serve(http_loop));
   return service;
@@ -140,16 +140,16 @@ Result<> Service::Serve(net::EventLoop& http_loop) {
   net::HttpServerOptions http{.address = options_.address, .port = options_.port};
   http.max_connections = 256;
   ASSIGN_OR_RETURN(
-      server_,
-      net::HttpServer::Start(http_loop, std::move(http),
-                             [this](net::Request& request,
-                                    net::ResponseWriter& writer) -> boost::asio::awaitable<void> {
-                               const auto sent = co_await writer.Send(console_->Handle(request));
-                               if (!sent)
-                                 base::LogDebug("agent", "a client went away",
-                                                {{"error", sent.error().message()}});
-                             }));
+      server_, net::HttpServer::Start(http_loop, std::move(http),
+                                      [this](net::Request& request, net::ResponseWriter& writer) {
+                                        return Answer(request, writer);
+                                      }));
   return {};
+}
+
+boost::asio::awaitable<void> Service::Answer(net::Request& request, net::ResponseWriter& writer) {
+  const auto sent = co_await writer.Send(console_->Handle(request));
+  if (!sent) base::LogDebug("agent", "a client went away", {{"error", sent.error().message()}});
 }
 
 std::uint16_t Service::port() const {

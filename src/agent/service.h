@@ -6,6 +6,7 @@
 // Thread safety: any thread, but not a loop's own.
 #pragma once
 
+#include <boost/asio/awaitable.hpp>
 #include <memory>
 #include <string>
 #include <vector>
@@ -60,6 +61,7 @@ class Service {
   Service(net::EventLoop& loop, ServiceOptions options, ServicePorts ports);
   base::Result<> Open();
   base::Result<> Serve(net::EventLoop& http_loop);
+  boost::asio::awaitable<void> Answer(net::Request& request, net::ResponseWriter& writer);
 
   net::EventLoop& loop_;
   const ServiceOptions options_;
