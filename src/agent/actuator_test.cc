@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "agent/planner.h"
 #include "agent/remedies.h"
 #include "agent/test_support.h"
@@ -205,6 +207,36 @@ TEST_F(PlannerTest, AnOldRevisionIsNoSuspect) {
   const PlanAnswer plan = Plan();
   EXPECT_EQ(plan.candidates[0].kind, ActionKind::kRestart);
   EXPECT_THAT(plan.not_planned[0], HasSubstr("too long"));
+}
+
+// v1, v2, and v1 again, whoever went back: what breaks next is not cured by v2.
+TEST_F(PlannerTest, WhatWasGoneBackFromIsNotGoneBackTo) {
+  const std::string path = testing::TempDir() + "/planner-history.db";
+  std::filesystem::remove(path);
+  const auto history = ObjectHistory::Open(path, time);
+  ASSERT_TRUE(history) << history.error().message();
+  const auto see = [&](const std::string& image) {
+    Json object = Cart()->json();
+    object["spec"]["template"]["spec"]["containers"][0]["image"] = image;
+    ASSERT_TRUE((*history)->See(kube::kDeployment, kube::Object(std::move(object))));
+    time.RunFor(std::chrono::minutes(1));
+  };
+  const std::int64_t begin = Now(time);
+  const auto changes = [&] { return (*history)->Changes(begin, Now(time) + 1)->size(); };
+  // The former revision of the cluster's model is v1, the present one v2.
+  see("cart:v2");
+  see("cart:v1");
+  EXPECT_EQ(changes(), 1u);
+  see("cart:v2");
+  EXPECT_EQ(changes(), 0u) << "there and back is no change";
+  question.opened_ns = question.now_ns = question.digest.changes[0].time_ns = Now(time);
+  const auto plan = Planner(policy, api, history->get()).Plan(question);
+  ASSERT_TRUE(plan) << plan.error().message();
+  ASSERT_FALSE(plan->candidates.empty());
+  EXPECT_EQ(plan->candidates[0].kind, ActionKind::kRestart);
+  EXPECT_THAT(plan->not_planned[0], HasSubstr("taken back"));
+  see("cart:v3");
+  EXPECT_EQ(changes(), 1u);
 }
 
 TEST_F(PlannerTest, AServiceOutsideIsLeftToPeople) {

@@ -70,6 +70,38 @@ struct Seen {
   Version version;
 };
 
+bool SameObject(const Seen& a, const Seen& b) {
+  return a.resource == b.resource && a.ns == b.ns && a.name == b.name;
+}
+
+// What a change of this kind changes.
+const Json& PartOf(const Seen& seen, ChangeKind kind) {
+  if (seen.resource != kube::kDeployment.GroupResource()) return seen.version.content;
+  return At(seen.version.content, kind == ChangeKind::kScale ? "replicas" : "template");
+}
+
+// Whether what version `i` of `all` changed in [from, to) is at its end as it was at some time of
+// it before: there and back is no change, and neither way is a suspect for what comes later.
+bool IsUndone(const std::vector<Seen>& all, std::size_t i, ChangeKind kind, std::int64_t from_ns,
+              std::int64_t to_ns) {
+  // The states of the part so far, each once: going back to one forgets those after it.
+  std::vector<std::size_t> states;
+  std::size_t first = i;
+  while (first > 0 && SameObject(all[first - 1], all[i]) && all[first].version.seen_ns >= from_ns)
+    --first;
+  for (std::size_t k = first;
+       k < all.size() && SameObject(all[k], all[i]) && all[k].version.seen_ns < to_ns; ++k) {
+    const auto same = std::ranges::find_if(states, [&](std::size_t state) {
+      return PartOf(all[state], kind) == PartOf(all[k], kind);
+    });
+    if (same == states.end())
+      states.push_back(k);
+    else
+      states.erase(same + 1, states.end());
+  }
+  return std::ranges::find(states, i) == states.end();
+}
+
 // What changed from one version to the next, if it is one change only: the kinds differ in what
 // undoes them.
 std::vector<std::pair<ChangeKind, std::pair<std::string, std::string>>> Compare(
@@ -258,11 +290,11 @@ Result<std::vector<Change>> ObjectHistory::Changes(std::int64_t from_ns, std::in
   for (std::size_t i = 1; i < all.size(); ++i) {
     const Seen& before = all[i - 1];
     const Seen& after = all[i];
-    if (before.resource != after.resource || before.ns != after.ns || before.name != after.name)
-      continue;
+    if (!SameObject(before, after)) continue;
     if (after.version.seen_ns < from_ns || after.version.seen_ns >= to_ns) continue;
     for (auto& [kind, texts] :
          Compare(after.resource, before.version.content, after.version.content)) {
+      if (IsUndone(all, i, kind, from_ns, to_ns)) continue;
       const kube::Kind* object_kind = KindOf(after.resource);
       Change change{.time_ns = after.version.seen_ns,
                     .service = after.name,

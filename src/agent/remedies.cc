@@ -97,6 +97,22 @@ std::int64_t TemplateSince(const RemedyInput& input, const kube::Object* present
   return since;
 }
 
+// The pod templates that the Deployment had lately, oldest first, each other than the one before.
+std::vector<Json> Templates(const RemedyInput& input) {
+  std::vector<Json> templates;
+  if (input.history == nullptr) return templates;
+  const auto versions = input.history->Of(kube::kDeployment.GroupResource(), input.deployment->ns(),
+                                          input.deployment->name());
+  if (!versions) return templates;
+  for (const Version& version : *versions) {
+    const Json& pod_template = At(version.content, "template");
+    // Of those before, the last alone.
+    if (TooLongAgo(input, version.seen_ns)) templates.clear();
+    if (templates.empty() || templates.back() != pod_template) templates.push_back(pod_template);
+  }
+  return templates;
+}
+
 // As `kubectl rollout undo`: the pod template of an earlier ReplicaSet.
 Remedy RollbackRevision(const RemedyInput& input) {
   ASSIGN_OR_RETURN(const kube::ObjectList sets,
@@ -119,6 +135,16 @@ Remedy RollbackRevision(const RemedyInput& input) {
   if (TooLongAgo(input, TemplateSince(input, current)))
     return None(fmt::format("{} has been at its revision for too long to be suspected",
                             input.deployment->name()));
+  // Somebody, perhaps this agent, went back from a template to the one before it: it is not gone
+  // back to.
+  const std::vector<Json> templates = Templates(input);
+  for (std::size_t i = 2; i < templates.size(); ++i)
+    if (templates[i] == templates[i - 2])
+      std::erase_if(former,
+                    [&](const ObjectPtr& set) { return TemplateOf(*set) == templates[i - 1]; });
+  if (former.empty())
+    return None(
+        fmt::format("{} was taken back from its only other revision", input.deployment->name()));
   std::ranges::sort(former, std::greater<>{},
                     [](const ObjectPtr& set) { return RevisionOf(*set); });
   former.resize(std::min(former.size(), kMostRevisions));
