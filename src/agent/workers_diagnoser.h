@@ -27,16 +27,17 @@ class WorkersDiagnoser final : public Diagnoser {
 
   void Freeze(const EvidenceQuestion& question,
               std::function<void(base::Result<incident::Context>)> done) override {
-    Run<incident::Context>([this, question] { return freeze_(question); }, std::move(done));
+    Run<incident::Context>([this, question] { return freeze_(question); }, done);
   }
   void Diagnose(const incident::Context& context,
                 std::function<void(base::Result<rca::Diagnosis>)> done) override {
-    Run<rca::Diagnosis>([this, context] { return diagnose_(context); }, std::move(done));
+    Run<rca::Diagnosis>([this, context] { return diagnose_(context); }, done);
   }
 
  private:
   template <typename T>
-  void Run(std::function<base::Result<T>()> work, std::function<void(base::Result<T>)> done) {
+  void Run(std::function<base::Result<T>()> work,
+           const std::function<void(base::Result<T>)>& done) {
     const bool taken = workers_.Submit([this, work = std::move(work), done] {
       auto answer = std::make_shared<base::Result<T>>(work());
       executor_.Post([answer, done] { done(std::move(*answer)); });
