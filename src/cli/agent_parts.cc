@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <iterator>
 #include <mutex>
 #include <utility>
@@ -33,6 +34,9 @@ constexpr nanoseconds kBefore = minutes(5);
 constexpr nanoseconds kChangesBefore = minutes(60);
 constexpr nanoseconds kTopologyOf = minutes(1);
 constexpr auto kTopologyEvery = seconds(30);
+// An enclave that has just come up shows who calls whom little by little.
+constexpr auto kTopologyEveryAtFirst = seconds(4);
+constexpr int kTopologyAtFirst = 20;  // times
 constexpr int kEvidenceThreads = 2;
 constexpr std::size_t kMostQueued = 16;
 
@@ -142,7 +146,9 @@ class LiveAgentParts final : public AgentParts {
       if (gate_->view != nullptr) gate_->view->SetTopology(*calls);
     });
     if (!taken) base::LogDebug("agent", "nobody has time to learn who calls whom", {});
-    agent_loop_.After(kTopologyEvery, [this, gate = gate_] {
+    const auto pause =
+        ++topology_asked_ < kTopologyAtFirst ? kTopologyEveryAtFirst : kTopologyEvery;
+    agent_loop_.After(pause, [this, gate = gate_] {
       const std::lock_guard lock(gate->mutex);
       if (gate->view != nullptr) LearnTopology();
     });
@@ -154,6 +160,7 @@ class LiveAgentParts final : public AgentParts {
   net::EventLoop http_loop_{"agent-telemetry"};
   std::unique_ptr<otel::Telemetry> telemetry_;
   TelemetryClients sources_;
+  std::atomic<int> topology_asked_ = 0;
   std::shared_ptr<Gate> gate_ = std::make_shared<Gate>();
   std::unique_ptr<AgentMemory> memory_;
   std::unique_ptr<agent::SeriesObjectives> objectives_;
