@@ -91,6 +91,7 @@ class SpanEvidence {
   void FillFailing(Context& context, std::uint32_t onset) const;
   void FillSlow(Context& context, const Onsets& onsets) const;
   // Services from the entry of a request to one of its spans, and the row it was entered by.
+  const FailureNote& TellingNote(std::uint32_t number) const;
   std::vector<std::string> PathTo(std::uint32_t row, std::uint32_t& entry) const;
   double UsualMs(std::uint32_t row, std::uint32_t onset) const;
   void FillServices(Context& context, std::uint32_t onset) const;

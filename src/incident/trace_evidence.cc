@@ -41,6 +41,23 @@ double SpanEvidence::UsualMs(std::uint32_t row, std::uint32_t onset) const {
   return Quantile(before, 0.5);
 }
 
+// What says best why a span failed: an exception passes through inner spans, and is recorded where
+// the service takes note of it.
+const FailureNote& SpanEvidence::TellingNote(std::uint32_t number) const {
+  const SpanTable::Row& row = table_.rows()[number];
+  const FailureNote& own = table_.failures()[row.failure];
+  const SpanTable::Row* outer = &row;
+  for (int depth = 0;
+       own.exception.empty() && outer->parent != SpanTable::kNone && depth < kDeepestPath;
+       ++depth) {
+    outer = &table_.rows()[outer->parent];
+    if (!outer->failed || outer->service != row.service) break;
+    const FailureNote& note = table_.failures()[outer->failure];
+    if (!note.exception.empty()) return note;
+  }
+  return own;
+}
+
 void SpanEvidence::FillFailing(Context& context, std::uint32_t onset) const {
   using Key = std::tuple<std::uint32_t, std::uint32_t, std::string, std::string>;
   struct Found {
@@ -55,7 +72,7 @@ void SpanEvidence::FillFailing(Context& context, std::uint32_t onset) const {
     const bool is_deepest = std::ranges::none_of(
         table_.ChildrenOf(row), [&](std::uint32_t child) { return table_.rows()[child].failed; });
     if (!is_deepest) continue;
-    const FailureNote& note = table_.failures()[row.failure];
+    const FailureNote& note = TellingNote(number);
     Found& same = found[{row.service, row.operation, note.exception, note.location}];
     if (row.bin < onset) {
       same.before++;
@@ -69,7 +86,7 @@ void SpanEvidence::FillFailing(Context& context, std::uint32_t onset) const {
   for (const auto& [key, same] : found) {
     if (same.during == 0) continue;
     const SpanTable::Row& row = table_.rows()[same.row];
-    const FailureNote& note = table_.failures()[row.failure];
+    const FailureNote& note = TellingNote(same.row);
     // A call that nobody answered tells of the one who should have.
     const bool unanswered = row.is_call && row.children == 0 && row.peer != SpanTable::kNone;
     FailingTrace failing{.trace_id = row.trace_id,
