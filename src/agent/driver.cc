@@ -171,6 +171,14 @@ bool Driver::CloseIfCalm() {
                "the objectives are met again; nothing that was done for it stands");
 }
 
+std::int64_t Driver::CalmSince() const {
+  std::int64_t since_ns = 0;
+  for (const auto& [id, other] : core_.records())
+    if (!other->open() && other->closed_ns <= record().opened_ns)
+      since_ns = std::max(since_ns, other->closed_ns);
+  return since_ns;
+}
+
 bool Driver::Freeze() {
   if (record().contexts >= kMostContexts)
     return Close(Stage::kEscalated,
@@ -191,7 +199,8 @@ bool Driver::Freeze() {
       {.incident = incident_,
        .alerts = record().alerts,
        .opened_ns = record().opened_ns,
-       .now_ns = core_.NowNs()},
+       .now_ns = core_.NowNs(),
+       .calm_since_ns = CalmSince()},
       [self = self_, question](base::Result<incident::Context> context) {
         Driver* driver = *self;
         if (driver == nullptr || driver->waiting_.question != question) return;

@@ -40,6 +40,7 @@ class Driver {
 
   // Each returns whether the stage may have changed, so that the next step follows at once.
   bool StepOnce();
+  std::int64_t CalmSince() const;
   bool Freeze();
   bool Diagnose();
   bool MakePlan();

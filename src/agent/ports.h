@@ -20,6 +20,8 @@ struct EvidenceQuestion {
   std::vector<AlertEvent> alerts{};  // the first opened it
   std::int64_t opened_ns = 0;
   std::int64_t now_ns = 0;
+  // When the last incident before this one was over: what is older shows its trouble. 0: none was.
+  std::int64_t calm_since_ns = 0;
 };
 
 // Freezes evidence and ranks causes. Both may take seconds: the answer comes as a task of the

@@ -30,6 +30,7 @@ using std::chrono::seconds;
 // Evidence reaches back so far before the incident opened: enough to know what is normal, and
 // little enough to be read within a second or two.
 constexpr nanoseconds kBefore = minutes(5);
+constexpr nanoseconds kLeastBefore = seconds(45);
 // What was changed so long before may have caused it.
 constexpr nanoseconds kChangesBefore = minutes(60);
 constexpr nanoseconds kTopologyOf = minutes(1);
@@ -99,7 +100,10 @@ class LiveAgentParts final : public AgentParts {
  private:
   // On a worker.
   Result<incident::Context> Freeze(const agent::EvidenceQuestion& question) {
-    const std::int64_t from_ns = question.opened_ns - kBefore.count();
+    // The trouble of an incident before this one is neither normal nor of this one.
+    const std::int64_t from_ns =
+        std::max(question.opened_ns - kBefore.count(),
+                 std::min(question.calm_since_ns, question.opened_ns - kLeastBefore.count()));
     TellingMetrics metrics(*sources_.metrics, from_ns / 1'000'000);
     incident::Sources sources{
         .metrics = &metrics, .logs = sources_.logs.get(), .traces = sources_.traces.get()};
