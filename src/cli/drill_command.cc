@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <boost/asio/io_context.hpp>
@@ -55,6 +56,7 @@ struct DrillCommand {
   std::string agent;   // URL; "": the one that runs in the enclave
   std::string folder;  // of the drills; "": the one that belongs to this program
   int repeat = 1;
+  int pause_s = 60;  // of steady load between two drills
   bool all = false;
   bool list = false;
   bool quick = false;
@@ -284,8 +286,12 @@ class Session {
   int Run(const std::vector<drills::Drill>& chosen) {
     std::vector<drills::Outcome> runs;
     bool all_right = true;
+    bool first = true;
     for (int round = 0; round < command_.repeat; ++round)
-      for (const drills::Drill& drill : chosen) {
+      for (drills::Drill drill : chosen) {
+        // What the one before left in metrics and logs is not of this one.
+        if (!std::exchange(first, false))
+          drill.hold = std::max<base::Duration>(drill.hold, std::chrono::seconds(command_.pause_s));
         const drills::Seen seen = runner_.Run(drill);
         terminal_.Clear();
         all_right &= command_.unattended
@@ -360,6 +366,9 @@ std::function<int()> AddDrill(CLI::App& app) {
   command->add_option("--repeat", options->repeat, "How often")
       ->capture_default_str()
       ->check(CLI::Range(1, 1000));
+  command->add_option("--pause", options->pause_s, "Seconds of steady load between two drills")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 3600));
   command->add_flag("--quick", options->quick, "A minute of noise in `noop` instead of five");
   command->add_flag("--unattended", options->unattended,
                     "Without an agent: break it, put it back, and say what showed");
