@@ -52,6 +52,16 @@ double BadOf(const std::vector<Objective>& before, const ObjectiveWatch* now) {
   return bad;
 }
 
+// What those that were met before miss now.
+double NewlyBad(const std::vector<Objective>& before, const ObjectiveWatch& now) {
+  double bad = 0;
+  for (const Objective& one : before) {
+    const Objective* present = now.Find(one.name);
+    if (one.well && present != nullptr && !present->well) bad += present->bad_ratio;
+  }
+  return bad;
+}
+
 std::string Seen(const std::vector<Objective>& before, const ObjectiveWatch& now) {
   std::string text;
   for (const Objective& one : before) {
@@ -246,7 +256,13 @@ bool Driver::Verify() {
   if (well && others_well) return Conclude(Verdict::kHelped, seen);
   if (others_broken && !well) return Conclude(Verdict::kHarmed, seen);
   if (elapsed < verify.window) return false;
-  if (others_broken) return Conclude(Verdict::kHarmed, seen);
+  // What broke may be trouble of its own. The action is put back only when users were better off
+  // without it.
+  if (others_broken)
+    return Conclude(well && NewlyBad(last.before, watch) < BadOf(last.before, nullptr)
+                        ? Verdict::kHelped
+                        : Verdict::kHarmed,
+                    seen);
   const double bad_before = BadOf(last.before, nullptr);
   const double bad_now = BadOf(last.before, &watch);
   // Of two causes at once, taking one away leaves the other.

@@ -43,8 +43,8 @@ class ObjectHistory {
   // Oldest first.
   base::Result<std::vector<Version>> Of(const std::string& resource, const std::string& ns,
                                         const std::string& name) const;
-  // What changed in [from, to) and was not put back in it: for the Incident Context. A ConfigMap's change is one of each
-  // service that reads it. Ids are not given.
+  // What changed in [from, to) and was not put back in it: for the Incident Context. A ConfigMap's
+  // change is one of each service that reads it. Ids are not given.
   base::Result<std::vector<incident::Change>> Changes(std::int64_t from_ns,
                                                       std::int64_t to_ns) const;
 

@@ -29,7 +29,7 @@ bool CarriesTrace(std::string_view entry) {
 }
 
 std::string SingleB3(const TraceContext& context, const SpanId& span) {
-  const std::string ids = context.trace_id.ToString() + "-" + span.ToString();
+  std::string ids = context.trace_id.ToString() + "-" + span.ToString();
   switch (context.sampling) {
     case Sampling::kUndecided:
       return ids;

@@ -65,9 +65,12 @@ class Answer {
   }
   base::Result<dom::array> Items(std::string_view body) {
     ASSIGN_OR_RETURN(const dom::element data, Data(body));
-    // Without matches some say null.
-    if (data.is_null()) return dom::array();
     dom::array items;
+    // Without matches some say null.
+    if (data.is_null()) {
+      static_cast<void>(parser_.parse(std::string_view("[]")).get(items));
+      return items;
+    }
     if (data.get(items) != simdjson::SUCCESS) return Fail(NotAnAnswer("\"data\" is no list"));
     return items;
   }
