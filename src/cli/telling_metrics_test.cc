@@ -18,9 +18,8 @@ telemetry::Labels Named(const std::string& name) {
 
 TEST(TellingMetricsTest, AllIsWhatTells) {
   telemetry::InMemoryMetrics all;
-  for (const char* name :
-       {"rpc_server_duration_seconds_bucket", "http_server_requests_total",
-        "container_cpu_usage_seconds_total", "observatory_store_wal_segment"})
+  for (const char* name : {"rpc_server_duration_seconds_bucket", "http_server_requests_total",
+                           "container_cpu_usage_seconds_total", "observatory_store_wal_segment"})
     all.Add(Named(name), {{1000, 1}, {2000, 2}});
   TellingMetrics telling(all, 1500);
   const auto any = telemetry::Matcher::Create(telemetry::MatchOp::kNotEqual, "__name__", "");
