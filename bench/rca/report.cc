@@ -174,7 +174,7 @@ double Quantile(const std::vector<double>& sorted, double share) {
 Table TimeTable(const Evaluation& evaluation) {
   Table table{.title = "Time for an incident, data in memory",
               .note =
-                  "Milliseconds from the telemetry ports to the ranking, one thread, after one "
+                  "Milliseconds from the telemetry ports to the ranking, two threads, after one "
                   "run to warm up.",
               .rows = {{"pack", "cases", "p50", "p90", "p99", "max"}}};
   const auto add = [&](const std::string& name, std::vector<double> times) {
