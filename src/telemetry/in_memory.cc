@@ -317,22 +317,10 @@ base::Result<std::vector<Span>> InMemoryTraces::Trace(trace::TraceId trace_id) {
 }
 
 base::Result<std::vector<Span>> InMemoryTraces::FindSpans(const SpanQuery& query) {
-  const auto matches = [&](const Span& span) {
-    const std::int64_t duration_ns = span.end_ns - span.start_ns;
-    if (duration_ns < query.min_duration_ns || duration_ns > query.max_duration_ns) return false;
-    if (query.operation && span.name != *query.operation) return false;
-    if (query.status && span.status != *query.status) return false;
-    if (query.service && ServiceName(span.resource) != *query.service) return false;
-    return std::ranges::all_of(query.tags, [&](const Attribute& tag) {
-      const AttributeValue* value = Find(span.attributes, tag.key);
-      if (value == nullptr) value = Find(span.resource, tag.key);
-      return value != nullptr && ToText(*value) == ToText(tag.value);
-    });
-  };
   std::vector<const Span*> found;
   for (std::size_t index = 0; index < spans_.size(); ++index) {
     if (starts_ns_[index] < query.range.from || starts_ns_[index] >= query.range.to) continue;
-    if (matches(spans_[index])) found.push_back(&spans_[index]);
+    if (Matches(query, spans_[index])) found.push_back(&spans_[index]);
   }
   std::ranges::sort(found, [](const Span* left, const Span* right) {
     return std::pair(left->start_ns, left) > std::pair(right->start_ns, right);

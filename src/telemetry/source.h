@@ -110,6 +110,9 @@ struct SpanQuery {
   std::size_t limit = 20;
 };
 
+// Whether a span is one of those asked for.
+bool Matches(const SpanQuery& query, const Span& span);
+
 // `span` lives for the call only; false ends the visit.
 using SpanVisitor = std::function<bool(const Span& span)>;
 

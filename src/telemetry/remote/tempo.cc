@@ -50,7 +50,7 @@ class TempoClient final : public TraceSource {
         Search(TraceQl(query), query.range, std::min(query.limit, options_.max_traces), ids));
     std::vector<Span> spans;
     RETURN_IF_ERROR(VisitTraces(ids, [&](const Span& span) {
-      if (MatchesQuery(query, span)) spans.push_back(span);
+      if (Matches(query, span)) spans.push_back(span);
       return true;
     }));
     std::ranges::sort(spans, std::ranges::greater(), &Span::start_ns);
@@ -86,21 +86,6 @@ class TempoClient final : public TraceSource {
       conditions.push_back(fmt::format("duration<={}ns", query.max_duration_ns));
     // Compared as text here: TraceQL would compare by type, and the caller may not know it.
     return fmt::format("{{{}}}", fmt::join(conditions, " && "));
-  }
-
-  static bool MatchesQuery(const SpanQuery& query, const Span& span) {
-    const std::int64_t duration_ns = span.end_ns - span.start_ns;
-    if (span.start_ns < query.range.from || span.start_ns >= query.range.to ||
-        duration_ns < query.min_duration_ns || duration_ns > query.max_duration_ns ||
-        (query.operation && span.name != *query.operation) ||
-        (query.status && span.status != *query.status) ||
-        (query.service && ServiceName(span.resource) != *query.service))
-      return false;
-    return std::ranges::all_of(query.tags, [&](const Attribute& tag) {
-      const AttributeValue* value = Find(span.attributes, tag.key);
-      if (value == nullptr) value = Find(span.resource, tag.key);
-      return value != nullptr && ToText(*value) == ToText(tag.value);
-    });
   }
 
   // Times in whole seconds, as Tempo takes them.
