@@ -10,6 +10,7 @@
 
 #include "agent/actuator.h"
 #include "base/log.h"
+#include "incident/object_change.h"
 
 namespace enclave::agent {
 
@@ -46,21 +47,6 @@ std::string Annotation(const Json& object, const std::string& key) {
 
 void CopyTo(Json* to, const Json& from, const char* field) {
   if (from.is_object() && from.contains(field)) (*to)[field] = from[field];
-}
-
-// "image a -> b", in few words.
-std::string Brief(const Json& value) {
-  std::string text = value.dump(-1, ' ', false, Json::error_handler_t::replace);
-  constexpr std::size_t kMost = 300;
-  if (text.size() > kMost) text = text.substr(0, kMost) + "…";
-  return text;
-}
-
-std::string Images(const Json& content) {
-  std::string images;
-  for (const Json& container : At(content, "template.spec.containers"))
-    images += (images.empty() ? "" : ", ") + StringAt(container, "image");
-  return images;
 }
 
 struct Seen {
@@ -102,28 +88,22 @@ bool IsUndone(const std::vector<Seen>& all, std::size_t i, ChangeKind kind, std:
   return std::ranges::find(states, i) == states.end();
 }
 
-// What changed from one version to the next, if it is one change only: the kinds differ in what
-// undoes them.
-std::vector<std::pair<ChangeKind, std::pair<std::string, std::string>>> Compare(
-    const std::string& resource, const Json& before, const Json& after) {
-  std::vector<std::pair<ChangeKind, std::pair<std::string, std::string>>> changes;
-  if (resource == kube::kConfigMap.GroupResource()) {
-    changes.push_back({ChangeKind::kConfiguration, {Brief(before), Brief(after)}});
-  } else if (resource == kube::kService.GroupResource()) {
-    changes.push_back({ChangeKind::kNetwork, {Brief(before), Brief(after)}});
-  } else {
-    if (At(before, "replicas") != At(after, "replicas"))
-      changes.push_back(
-          {ChangeKind::kScale, {Brief(At(before, "replicas")), Brief(At(after, "replicas"))}});
-    if (At(before, "template") != At(after, "template")) {
-      const std::string from = Images(before);
-      const std::string to = Images(after);
-      if (from != to)
-        changes.push_back({ChangeKind::kRollout, {from, to}});
-      else
-        changes.push_back({ChangeKind::kConfiguration,
-                           {Brief(At(before, "template")), Brief(At(after, "template"))}});
-    }
+// What changed from one version to the next: several, where they differ in what undoes them.
+std::vector<incident::ObjectChange> Compare(const std::string& resource, const Json& before,
+                                            const Json& after) {
+  if (resource == kube::kConfigMap.GroupResource())
+    return {incident::CompareConfigMaps(before, after)};
+  if (resource == kube::kService.GroupResource()) return {incident::CompareServices(before, after)};
+  std::vector<incident::ObjectChange> changes;
+  if (At(before, "replicas") != At(after, "replicas"))
+    changes.push_back({.kind = ChangeKind::kScale,
+                       .from = fmt::format("{} replicas", kube::IntAt(before, "replicas", 1)),
+                       .to = fmt::format("{} replicas", kube::IntAt(after, "replicas", 1))});
+  if (At(before, "template") != At(after, "template")) {
+    incident::ObjectChange words =
+        incident::CompareTemplates(At(before, "template"), At(after, "template"));
+    if (!words.any()) words.to = "another pod template";
+    changes.push_back(std::move(words));
   }
   return changes;
 }
@@ -292,17 +272,17 @@ Result<std::vector<Change>> ObjectHistory::Changes(std::int64_t from_ns, std::in
     const Seen& after = all[i];
     if (!SameObject(before, after)) continue;
     if (after.version.seen_ns < from_ns || after.version.seen_ns >= to_ns) continue;
-    for (auto& [kind, texts] :
+    for (incident::ObjectChange& words :
          Compare(after.resource, before.version.content, after.version.content)) {
-      if (IsUndone(all, i, kind, from_ns, to_ns)) continue;
+      if (IsUndone(all, i, words.kind, from_ns, to_ns)) continue;
       const kube::Kind* object_kind = KindOf(after.resource);
       Change change{.time_ns = after.version.seen_ns,
                     .service = after.name,
-                    .kind = kind,
+                    .kind = words.kind,
                     .object = fmt::format("{} {}/{}", object_kind ? object_kind->kind : "Object",
                                           after.ns, after.name),
-                    .from = texts.first,
-                    .to = texts.second,
+                    .from = std::move(words.from),
+                    .to = std::move(words.to),
                     .who = after.version.who,
                     .trace_id = trace::TraceId::Parse(after.version.trace)};
       if (after.resource != kube::kConfigMap.GroupResource()) {

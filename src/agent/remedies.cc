@@ -8,6 +8,7 @@
 #include <tuple>
 #include <utility>
 
+#include "incident/object_change.h"
 #include "kube/quantity.h"
 #include "kube/time.h"
 
@@ -16,6 +17,7 @@ namespace enclave::agent {
 using base::ErrorKind;
 using base::Fail;
 using base::Result;
+using incident::ImagesOf;
 using kube::At;
 using kube::IntAt;
 using kube::ObjectPtr;
@@ -68,13 +70,6 @@ Json TemplateOf(const kube::Object& replica_set) {
   if (At(pod_template, "metadata.labels").is_object())
     pod_template["metadata"]["labels"].erase(kTemplateHash);
   return pod_template;
-}
-
-std::string ImagesOf(const Json& pod_template) {
-  std::string images;
-  for (const Json& container : At(pod_template, "spec.containers"))
-    images += (images.empty() ? "" : ", ") + StringAt(container, "image");
-  return images;
 }
 
 bool TooLongAgo(const RemedyInput& input, std::int64_t changed_ns) {

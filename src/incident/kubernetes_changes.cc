@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <set>
 #include <tuple>
@@ -9,6 +8,7 @@
 
 #include "base/quote.h"
 #include "incident/kubernetes_read.h"
+#include "incident/object_change.h"
 
 namespace enclave::incident {
 namespace {
@@ -42,98 +42,6 @@ std::optional<Author> AuthorOf(const Json& object, const Window& stretch) {
     if (!last || *time > last->time_ns) last = {*time, who};
   }
   return last;
-}
-
-// A variable whose value is not for everybody, by its name.
-bool IsSecretName(std::string name) {
-  if (!name.contains("env ")) return false;
-  std::ranges::transform(name, name.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-  return std::ranges::any_of(
-      std::initializer_list<const char*>{"PASS", "SECRET", "TOKEN", "KEY", "CREDENTIAL"},
-      [&](const char* word) { return name.contains(word); });
-}
-
-// The parts of a container that make a difference to it, as short texts by name.
-using Parts = std::map<std::string, std::string>;
-
-std::string Joined(const Json& list) {
-  std::string text;
-  for (const Json& item : list)
-    if (item.is_string()) text += (text.empty() ? "" : " ") + item.get<std::string>();
-  return text;
-}
-
-void AddEnvironment(const Json& container, const std::string& in, Parts& parts) {
-  for (const Json& variable : kube::At(container, "env")) {
-    const std::string& name = StringAt(variable, "name");
-    const Json& from = kube::At(variable, "valueFrom");
-    parts[in + "env " + name] =
-        from.is_object() ? "from " + from.dump() : StringAt(variable, "value");
-  }
-  const Json& all = kube::At(container, "envFrom");
-  if (all.is_array()) parts[in + "envFrom"] = all.dump();
-}
-
-Parts PartsOf(const Json& set) {
-  Parts parts;
-  const Json& spec = kube::At(set, "spec.template.spec");
-  const Json& containers = kube::At(spec, "containers");
-  for (const char* list : {"initContainers", "containers"})
-    for (const Json& container : kube::At(spec, list)) {
-      // One container needs no name.
-      const std::string in = std::string_view(list) == "containers" && containers.size() == 1
-                                 ? ""
-                                 : StringAt(container, "name") + " ";
-      parts[in + "image"] = StringAt(container, "image");
-      for (const char* words : {"command", "args"})
-        if (kube::At(container, words).is_array())
-          parts[in + words] = Joined(kube::At(container, words));
-      AddEnvironment(container, in, parts);
-      for (const char* other : {"resources", "livenessProbe", "readinessProbe", "startupProbe",
-                                "ports", "volumeMounts"})
-        if (const Json& value = kube::At(container, other); !value.is_null() && !value.empty())
-          parts[in + other] = value.dump();
-    }
-  if (const Json& volumes = kube::At(spec, "volumes"); volumes.is_array())
-    parts["volumes"] = volumes.dump();
-  const Json& restarted = kube::At(set, "spec.template.metadata.annotations");
-  if (std::string at = MapText(restarted, "kubectl.kubernetes.io/restartedAt"); !at.empty())
-    parts["restarted"] = std::move(at);
-  return parts;
-}
-
-bool IsProgram(const std::string& part) {
-  return part.ends_with("image") || part.ends_with("command");
-}
-
-// What differs; the kind that the weightiest difference makes.
-void CompareTemplates(const Parts& before, const Parts& after, Change& change) {
-  std::set<std::string> names;
-  for (const Parts* parts : {&before, &after})
-    for (const auto& [name, value] : *parts) names.insert(name);
-  bool program = false;
-  bool settings = false;
-  const auto add = [](std::string& text, const std::string& part) {
-    text += (text.empty() ? "" : ", ") + part;
-  };
-  for (const std::string& name : names) {
-    const auto old = before.find(name);
-    const auto now = after.find(name);
-    if (old != before.end() && now != after.end() && old->second == now->second) continue;
-    (IsProgram(name) ? program : settings) |= name != "restarted";
-    const auto show = [&](const auto& found, const Parts& parts) {
-      if (found == parts.end()) return fmt::format("{} unset", name);
-      return fmt::format("{} {}", name, IsSecretName(name) ? "(hidden)" : found->second);
-    };
-    add(change.from, show(old, before));
-    add(change.to, show(now, after));
-  }
-  change.kind = program    ? ChangeKind::kRollout
-                : settings ? ChangeKind::kConfiguration
-                           : ChangeKind::kOther;
-  change.from = Shortened(std::move(change.from));
-  change.to = Shortened(std::move(change.to));
 }
 
 std::int64_t RevisionOf(const Json& set) {
@@ -244,10 +152,13 @@ class ChangeFinder {
     if (before == nullptr) {
       change.kind = ChangeKind::kOther;
       change.from = "nothing";
-      change.to = "image " + PartsOf(after)["image"];
+      change.to = "image " + ImagesOf(kube::At(after, "spec.template"));
     } else {
-      CompareTemplates(PartsOf(*before), PartsOf(after), change);
-      if (change.from.empty() && change.to.empty()) change.to = "another pod template";
+      ObjectChange words =
+          CompareTemplates(kube::At(*before, "spec.template"), kube::At(after, "spec.template"));
+      change.kind = words.kind;
+      change.from = std::move(words.from);
+      change.to = words.any() ? std::move(words.to) : "another pod template";
     }
     if (const auto writer = AuthorOf(deployment, {at - kWriterNs, at + kWriterNs}))
       change.who = writer->who;
