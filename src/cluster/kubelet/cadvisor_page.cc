@@ -36,6 +36,10 @@ std::string LabelsOf(const SampledContainer& container) {
       EscapedLabel(name), EscapedLabel(container.ns), EscapedLabel(container.pod));
 }
 
+std::int64_t Milliseconds(base::WallTime time) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+}
+
 double Seconds(base::WallTime time) {
   return std::chrono::duration<double>(time.time_since_epoch()).count();
 }
@@ -63,21 +67,26 @@ std::string CadvisorPage::Render() const {
   const auto head = [&](const char* name, const char* type, const char* help) {
     fmt::format_to(line, "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
   };
-  // `value`: nullopt leaves the container out.
+  // `value`: nullopt leaves the container out. As cAdvisor does, each line says when it was
+  // measured: a rate over the times of the scrapes would be wrong by as much as they lie apart from
+  // those.
   const auto family = [&](const char* name, const char* type, const char* help, auto value) {
     head(name, type, help);
     for (const CadvisorSample& sample : samples_) {
       const std::optional<std::string> text = value(sample);
-      if (text) fmt::format_to(line, "{}{{{}}} {}\n", name, LabelsOf(sample.container), *text);
+      if (text)
+        fmt::format_to(line, "{}{{{}}} {} {}\n", name, LabelsOf(sample.container), *text,
+                       Milliseconds(sample.last_seen));
     }
   };
   using Text = std::optional<std::string>;
 
   head("container_cpu_usage_seconds_total", "counter", "Cumulative cpu time consumed in seconds.");
   for (const CadvisorSample& sample : samples_) {
-    fmt::format_to(line, "container_cpu_usage_seconds_total{{{},cpu=\"total\"}} {:.6f}\n",
+    fmt::format_to(line, "container_cpu_usage_seconds_total{{{},cpu=\"total\"}} {:.6f} {}\n",
                    LabelsOf(sample.container),
-                   std::chrono::duration<double>(sample.cpu_time).count());
+                   std::chrono::duration<double>(sample.cpu_time).count(),
+                   Milliseconds(sample.last_seen));
   }
   for (const Group& group : groups_) {
     fmt::format_to(line, "container_cpu_usage_seconds_total{{{},cpu=\"total\"}} {:.6f}\n",

@@ -36,7 +36,7 @@ struct KubeletOptions {
   std::string cluster_ca;
   base::Duration lease_period = std::chrono::seconds(10);
   base::Duration node_status_period = std::chrono::minutes(5);
-  base::Duration usage_period = std::chrono::seconds(5);
+  base::Duration usage_period = std::chrono::seconds(2);
 };
 
 struct TokenRequest {

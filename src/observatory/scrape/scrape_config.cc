@@ -84,6 +84,7 @@ class JobReader {
     reader.Text("scheme", &job.scheme);
     reader.Bool("honor_labels", &job.honor_labels);
     reader.Bool("honor_timestamps", &job.honor_timestamps);
+    reader.Bool("track_timestamps_staleness", &job.track_timestamps_staleness);
     reader.Bool("enable_compression", &job.enable_compression);
     reader.Bool("enclave_cluster_access", &job.cluster_access);
     reader.Unsigned("sample_limit", &job.sample_limit);

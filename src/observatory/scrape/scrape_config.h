@@ -3,9 +3,10 @@
 //
 // global:           scrape_interval, scrape_timeout
 // scrape_configs:   job_name, scrape_interval, scrape_timeout, metrics_path, scheme, params,
-//                   honor_labels, honor_timestamps, sample_limit, body_size_limit,
-//                   enable_compression, static_configs, kubernetes_sd_configs, authorization,
-//                   bearer_token_file, tls_config, relabel_configs, metric_relabel_configs
+//                   honor_labels, honor_timestamps, track_timestamps_staleness, sample_limit,
+//                   body_size_limit, enable_compression, static_configs, kubernetes_sd_configs,
+//                   authorization, bearer_token_file, tls_config, relabel_configs,
+//                   metric_relabel_configs
 //
 // One word is the observatory's own: `enclave_cluster_access: true` sends a job's requests to the
 // cluster's API server with the observatory's credentials (kubeconfig or service account); targets
@@ -53,6 +54,7 @@ struct ScrapeJob {
   std::map<std::string, std::vector<std::string>> params{};
   bool honor_labels = false;
   bool honor_timestamps = true;
+  bool track_timestamps_staleness = false;  // series with times of their own end as others do
   bool enable_compression = true;
   std::uint64_t sample_limit = 0;  // 0: none
   std::uint64_t body_size_limit = 64 << 20;

@@ -124,6 +124,25 @@ TEST_F(ScraperTest, VanishedSeriesGetAStalenessMarkerOnce) {
   EXPECT_THAT(Values(R"(b{instance="web:80", job="web"})"), ElementsAre("1", "stale"));
 }
 
+TEST_F(ScraperTest, SeriesWithTimesOfTheirOwnEndOnlyWhereTheJobSaysSo) {
+  const std::string sample = fmt::format(
+      "b 1 {}\n",
+      std::chrono::duration_cast<std::chrono::milliseconds>(executor_.WallNow().time_since_epoch())
+          .count());
+  for (const char* tracked : {"false", "true"}) {
+    fetcher_.Serve("http://web:80/metrics", "a 1\n" + sample);
+    Apply(
+        fmt::format("- job_name: {0}\n  track_timestamps_staleness: {0}\n"
+                    "  static_configs: [{{targets: [web:80]}}]\n",
+                    tracked));
+    executor_.RunFor(seconds(10));
+    fetcher_.Serve("http://web:80/metrics", "a 2\n");
+    executor_.RunFor(seconds(10));
+  }
+  EXPECT_THAT(Values(R"(b{instance="web:80", job="false"})"), ElementsAre("1"));
+  EXPECT_THAT(Values(R"(b{instance="web:80", job="true"})"), ElementsAre("1", "stale"));
+}
+
 TEST_F(ScraperTest, ATargetThatFailsIsDownAndItsSeriesEnd) {
   fetcher_.Serve("http://web:80/metrics", "a 1\n");
   Apply(kWebJob);

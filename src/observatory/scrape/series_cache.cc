@@ -103,7 +103,7 @@ base::Result<> SeriesCache::AddSample(const ExpositionParser& parser, std::int64
     return base::Fail(base::ErrorKind::kResourceExhausted,
                       fmt::format("more samples than sample_limit ({})", job_->sample_limit));
   }
-  series->tracked = !own_time;
+  series->tracked = !own_time || job_->track_timestamps_staleness;
   if (fresh) ++counts.added;
   Append(series->labels, own_time.value_or(time_ms), parser.value(), batch);
   if (parser.has_exemplar()) {
