@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <set>
+#include <string_view>
 
 #include "rca/claimant.h"
 
@@ -94,10 +96,17 @@ void Claimant::SaySlowTrace(const incident::FailingTrace& trace) {
 }
 
 void Claimant::Facts() {
+  // That a pod is started again more and more slowly is what comes of its end, whatever that was.
+  std::set<std::string_view> out_of_memory;
+  for (const incident::KubernetesFact& fact : context_.facts)
+    if (fact.reason == "OOMKilled" || fact.reason == "OOMKilling")
+      out_of_memory.insert(fact.object);
   for (const incident::KubernetesFact& fact : context_.facts)
     for (const Reason& reason : kReasons)
       if (fact.reason == reason.reason) {
-        Say(fact.service, {.kind = reason.kind,
+        const bool is_known =
+            reason.kind == CauseKind::kCrash && out_of_memory.contains(fact.object);
+        Say(fact.service, {.kind = is_known ? CauseKind::kMemory : reason.kind,
                            .family = Family::kFacts,
                            .weight = reason.weight,
                            .id = fact.id,

@@ -67,6 +67,31 @@ TEST(DiagnoseTest, ASlowNetworkIsWhereAllSlowCallsMeet) {
   EXPECT_EQ(diagnosis.ranking[0].kind, CauseKind::kNetworkDelay);
 }
 
+TEST(DiagnoseTest, WhatIsKilledForItsMemoryWaitsForThatReason) {
+  Context context = OnlineShop();
+  context.facts = {{.id = "f1",
+                    .service = "cart",
+                    .kind = "Pod",
+                    .object = "shop/cart-1",
+                    .reason = "CrashLoopBackOff",
+                    .count = 1},
+                   {.id = "f2",
+                    .service = "cart",
+                    .kind = "Pod",
+                    .object = "shop/cart-1",
+                    .reason = "OOMKilled",
+                    .count = 1},
+                   {.id = "f3",
+                    .service = "cart",
+                    .kind = "Pod",
+                    .object = "shop/cart-1",
+                    .reason = "BackOff",
+                    .count = 2}};
+  EXPECT_EQ(Diagnose(context).ranking[0].kind, CauseKind::kMemory);
+  context.facts[1].object = "shop/cart-2";
+  EXPECT_EQ(Diagnose(context).ranking[0].kind, CauseKind::kCrash);
+}
+
 TEST(DiagnoseTest, AFullProcessorExplainsThatItsServiceIsSlow) {
   Context context = OnlineShop();
   context.series = {{.id = "m1",
