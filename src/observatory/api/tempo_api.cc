@@ -21,8 +21,10 @@ using base::Fail;
 using telemetry::Span;
 
 constexpr std::size_t kMostTraces = 1000;
-// Spans looked at to answer one search whose condition the index cannot answer alone.
+// Spans looked at to answer one search whose condition the index cannot answer alone, and how many
+// of them are held at once.
 constexpr std::size_t kMostSpans = 64'000;
+constexpr std::size_t kPageSpans = 2000;
 constexpr std::size_t kRecentSpans = 2000;
 constexpr std::size_t kMostValues = 5000;
 
@@ -87,14 +89,29 @@ std::string_view TypeOf(const telemetry::AttributeValue& value) {
 
 }  // namespace
 
+// What is told of a trace: the trace itself, thousand of them, would be hundreds of megabytes.
 struct TempoApi::Found {
-  std::vector<Span> trace;
-  std::vector<Span> matched;
+  struct Matched {
+    trace::SpanId id;
+    std::string service;
+    std::string name;
+    std::int64_t start_ns = 0;
+    std::int64_t duration_ns = 0;
+  };
+  trace::TraceId id;
+  std::string root_service;
+  std::string root_name;
+  std::int64_t start_ns = 0;
+  std::int64_t duration_ns = 0;
+  std::size_t spans = 0;
+  std::size_t matched = 0;
+  std::vector<Matched> shown{};  // the first of those that match
 };
 
 struct TempoApi::Wanted {
   SpanFilter filter;
   std::size_t traces = 20;
+  std::size_t shown = 3;  // spans of each
   // Of the whole trace.
   std::int64_t shortest_ns = 0;
   std::int64_t longest_ns = INT64_MAX;
@@ -157,37 +174,61 @@ base::Result<telemetry::TimeRangeNs> TempoApi::RangeOf(const Parameters& paramet
   return range;
 }
 
+std::optional<TempoApi::Found> TempoApi::Describe(const Wanted& wanted,
+                                                  const std::vector<Span>& trace) {
+  const Span& root = RootOf(trace);
+  const TraceFacts facts{telemetry::ServiceName(root.resource), root.name, DurationOf(trace)};
+  if (facts.duration_ns < wanted.shortest_ns || facts.duration_ns > wanted.longest_ns)
+    return std::nullopt;
+  Found found{.id = root.trace_id,
+              .root_service = facts.root_service,
+              .root_name = root.name,
+              .start_ns = std::ranges::min(trace, {}, &Span::start_ns).start_ns,
+              .duration_ns = facts.duration_ns,
+              .spans = trace.size()};
+  // All spans of the trace that match, not only those that led to it.
+  for (const Span& span : trace) {
+    if (!wanted.filter.Matches(span, facts)) continue;
+    if (++found.matched > wanted.shown) continue;
+    found.shown.push_back({span.span_id, telemetry::ServiceName(span.resource), span.name,
+                           span.start_ns, span.end_ns - span.start_ns});
+  }
+  if (found.matched == 0) return std::nullopt;
+  return found;
+}
+
 base::Result<std::vector<TempoApi::Found>> TempoApi::FindTraces(const Wanted& wanted,
                                                                 telemetry::SpanQuery query,
                                                                 const Call& call) {
   std::vector<Found> found;
   std::set<trace::TraceId> seen;
-  // More and more spans are asked for, until there are traces enough or no more spans.
-  for (query.limit = wanted.traces * 8;; query.limit *= 4) {
-    query.limit = std::min(query.limit, kMostSpans);
-    ASSIGN_OR_RETURN(const std::vector<Span> spans, traces_.FindSpans(query));
-    for (const Span& span : spans) {
+  // Page by page back in time, until there are traces enough or no more spans.
+  query.limit = kPageSpans;
+  for (std::size_t looked_at = 0; looked_at < kMostSpans;) {
+    ASSIGN_OR_RETURN(const std::vector<Span> page, traces_.FindSpans(query));
+    for (const Span& span : page) {
       if (call.stop.stop_requested()) return Fail(ErrorKind::kCancelled, "the client has gone");
       if (clock_.Now() >= call.deadline)
         return Fail(ErrorKind::kDeadlineExceeded,
                     "the search took too long: narrow its time or its conditions");
       if (!wanted.filter.needs_trace() && !wanted.filter.Matches(span, {})) continue;
       if (!seen.insert(span.trace_id).second) continue;
-      ASSIGN_OR_RETURN(std::vector<Span> whole, traces_.Trace(span.trace_id));
-      if (whole.empty()) continue;  // dropped by retention meanwhile
-      const Span& root = RootOf(whole);
-      const TraceFacts facts{telemetry::ServiceName(root.resource), root.name, DurationOf(whole)};
-      if (facts.duration_ns < wanted.shortest_ns || facts.duration_ns > wanted.longest_ns) continue;
-      // All spans of the trace that match, not only those this page of spans brought.
-      std::vector<Span> matched;
-      for (const Span& candidate : whole)
-        if (wanted.filter.Matches(candidate, facts)) matched.push_back(candidate);
-      if (matched.empty()) continue;
-      found.push_back({std::move(whole), std::move(matched)});
+      ASSIGN_OR_RETURN(const std::vector<Span> trace, traces_.Trace(span.trace_id));
+      if (trace.empty()) continue;  // dropped by retention meanwhile
+      if (auto one = Describe(wanted, trace)) found.push_back(std::move(*one));
       if (found.size() == wanted.traces) return found;
     }
-    if (spans.size() < query.limit || query.limit == kMostSpans) return found;
+    looked_at += page.size();
+    if (page.size() < query.limit) break;
+    // Those that begin at the same instant as the last may go on into the next page; where they
+    // fill a whole one, it takes a larger one to get past them.
+    const std::int64_t last = page.back().start_ns;
+    if (last + 1 == query.range.to)
+      query.limit *= 2;
+    else
+      query.range.to = last + 1;
   }
+  return found;
 }
 
 net::Response TempoApi::Search(const Call& call) {
@@ -205,7 +246,9 @@ net::Response TempoApi::Search(const Call& call) {
 
   telemetry::SpanQuery query{.range = *range};
   filter->Narrow(&query);
-  Wanted wanted{*filter, std::clamp<std::size_t>(limit->value_or(20), 1, kMostTraces)};
+  Wanted wanted{.filter = *filter,
+                .traces = std::clamp<std::size_t>(limit->value_or(20), 1, kMostTraces),
+                .shown = std::max<std::size_t>(spans_per_set->value_or(3), 1)};
   for (const auto& [name, bound] : {std::pair{"minDuration", &wanted.shortest_ns},
                                     std::pair{"maxDuration", &wanted.longest_ns}}) {
     if (!parameters.Has(name)) continue;
@@ -222,32 +265,27 @@ net::Response TempoApi::Search(const Call& call) {
   std::string body;
   JsonWriter json(&body);
   json.BeginObject().Key("traces").BeginArray();
-  const std::size_t shown = std::max<std::size_t>(spans_per_set->value_or(3), 1);
   std::size_t inspected = 0;
   for (const Found& one : *found) {
-    const Span& root = RootOf(one.trace);
-    std::int64_t start = root.start_ns;
-    for (const Span& span : one.trace) start = std::min(start, span.start_ns);
-    inspected += one.trace.size();
+    inspected += one.spans;
     json.BeginObject();
-    json.Key("traceID").String(root.trace_id.ToString());
-    json.Key("rootServiceName").String(telemetry::ServiceName(root.resource));
-    json.Key("rootTraceName").String(root.name);
-    json.Key("startTimeUnixNano").String(fmt::format_int(start).str());
-    json.Key("durationMs").Integer(DurationOf(one.trace) / 1'000'000);
+    json.Key("traceID").String(one.id.ToString());
+    json.Key("rootServiceName").String(one.root_service);
+    json.Key("rootTraceName").String(one.root_name);
+    json.Key("startTimeUnixNano").String(fmt::format_int(one.start_ns).str());
+    json.Key("durationMs").Integer(one.duration_ns / 1'000'000);
     json.Key("spanSets").BeginArray().BeginObject().Key("spans").BeginArray();
-    for (std::size_t i = 0; i < std::min(shown, one.matched.size()); ++i) {
-      const Span& span = one.matched[i];
+    for (const Found::Matched& span : one.shown) {
       json.BeginObject();
-      json.Key("spanID").String(span.span_id.ToString());
+      json.Key("spanID").String(span.id.ToString());
       json.Key("name").String(span.name);
       json.Key("startTimeUnixNano").String(fmt::format_int(span.start_ns).str());
-      json.Key("durationNanos").String(fmt::format_int(span.end_ns - span.start_ns).str());
+      json.Key("durationNanos").String(fmt::format_int(span.duration_ns).str());
       json.Key("attributes");
-      WriteAttributes(&json, {{"service.name", telemetry::ServiceName(span.resource)}});
+      WriteAttributes(&json, {{"service.name", span.service}});
       json.EndObject();
     }
-    json.EndArray().Key("matched").Integer(static_cast<std::int64_t>(one.matched.size()));
+    json.EndArray().Key("matched").Integer(static_cast<std::int64_t>(one.matched));
     json.EndObject().EndArray().EndObject();
   }
   json.EndArray().Key("metrics").BeginObject();

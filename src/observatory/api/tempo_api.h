@@ -10,6 +10,8 @@
 // Source: Tempo's documentation of its API, and Grafana's data source.
 #pragma once
 
+#include <optional>
+
 #include "base/executor.h"
 #include "observatory/api/parameters.h"
 #include "observatory/api/route.h"
@@ -33,6 +35,9 @@ class TempoApi {
   net::Response Tags(const Call& call, bool v2);
   net::Response TagValues(const Call& call, bool v2);
 
+  // nullopt: it is not wanted.
+  static std::optional<Found> Describe(const Wanted& wanted,
+                                       const std::vector<telemetry::Span>& trace);
   base::Result<std::vector<Found>> FindTraces(const Wanted& wanted, telemetry::SpanQuery query,
                                               const Call& call);
   // What is asked for by start and end, or everything until now.
