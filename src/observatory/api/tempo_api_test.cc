@@ -97,6 +97,23 @@ TEST_F(TempoApiTest, TracesThatAreNone) {
   EXPECT_EQ(Get("/api/traces/xyz").status, 400);
 }
 
+// More spans than are held at once, most of them of one instant.
+TEST_F(TempoApiTest, SearchGoesOnBackInTime) {
+  const telemetry::Span busy = traces_.spans[0];
+  for (std::uint64_t i = 0; i < 5000; ++i) {
+    telemetry::Span span = busy;
+    span.trace_id = TraceIdOf(fmt::format("{:032x}", 1000 + i % 3));
+    span.span_id = SpanIdOf(fmt::format("{:016x}", 1000 + i));
+    span.start_ns = kTempoStart + 60'000'000'000 + (i < 100 ? static_cast<std::int64_t>(i) : 100);
+    span.end_ns = span.start_ns + 1;
+    traces_.spans.push_back(std::move(span));
+  }
+  const std::string all = Get("/api/search?limit=50").body;
+  EXPECT_THAT(all, HasSubstr(kTempoTrace));
+  EXPECT_THAT(all, HasSubstr(kTempoOther));
+  EXPECT_THAT(all, HasSubstr("\"inspectedTraces\":5"));
+}
+
 TEST_F(TempoApiTest, SearchAnswersTracesNewestFirst) {
   EXPECT_EQ(
       Get("/api/search?limit=5").body,
