@@ -209,6 +209,21 @@ TEST_F(PlannerTest, AnOldRevisionIsNoSuspect) {
   EXPECT_THAT(plan.not_planned[0], HasSubstr("too long"));
 }
 
+TEST_F(PlannerTest, ARevisionThatOnlyStartedAnewIsNotGoneBackTo) {
+  const auto sets = api.List(kube::kReplicaSet, {.ns = "shop"});
+  ASSERT_TRUE(sets);
+  ASSERT_FALSE(sets->items.empty());
+  Json set = sets->items[0]->json();
+  Json cart = Cart()->json();
+  set["spec"]["template"]["spec"] = cart["spec"]["template"]["spec"];
+  ASSERT_TRUE(api.Update(kube::kReplicaSet, kube::Object(set)));
+  cart["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] = "now";
+  ASSERT_TRUE(api.Update(kube::kDeployment, kube::Object(cart)));
+  const PlanAnswer plan = Plan();
+  EXPECT_EQ(plan.candidates[0].kind, ActionKind::kRestart);
+  EXPECT_THAT(plan.not_planned[0], HasSubstr("no former revision"));
+}
+
 // v1, v2, and v1 again, whoever went back: what breaks next is not cured by v2.
 TEST_F(PlannerTest, WhatWasGoneBackFromIsNotGoneBackTo) {
   const std::string path = testing::TempDir() + "/planner-history.db";

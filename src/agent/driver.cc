@@ -100,6 +100,8 @@ void Driver::EnterStage() {
     entered_ -= since;
   }
   waiting_ = {.question = waiting_.question + 1};
+  through_since_.reset();
+  through_read_.reset();
 }
 
 base::Duration Driver::InStage() const {

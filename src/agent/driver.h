@@ -54,6 +54,10 @@ class Driver {
   bool BeginAction(const Action& action);
   bool DryRunPasses(const Action& action, bool* wait, std::string* why);
   bool Conclude(Verdict verdict, const std::string& seen);
+  // Whether the workload has had all its pods for so long that more waiting would show no more.
+  bool HasComeThrough(const Action& action);
+  // Why what did not help is not put back; empty: it may be.
+  std::string WhyNotUndone(const Action& inverse);
   // Closes the incident when there is nothing (any more) to repair.
   bool CloseIfCalm();
   bool Close(Stage outcome, std::string why);  // by value: the record may be its owner
@@ -84,6 +88,9 @@ class Driver {
   base::MonoTime entered_{};
   std::optional<base::MonoTime> quiet_since_{};  // no alert fires
   std::optional<base::MonoTime> frozen_at_{};
+  // Since when the workload acted on has all its pods, and when that was last looked at.
+  std::optional<base::MonoTime> through_since_{};
+  std::optional<base::MonoTime> through_read_{};
   std::optional<incident::Context> context_{};  // frozen by this process
   Waiting waiting_;
   // Answers that come after this is gone, or for a question that was given up, find nobody.

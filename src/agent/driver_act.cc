@@ -208,6 +208,26 @@ bool Driver::Conclude(Verdict verdict, const std::string& seen) {
                                        {"seen", seen}});
 }
 
+bool Driver::HasComeThrough(const Action& action) {
+  const base::MonoTime now = core_.Now();
+  if (!through_read_ || now - *through_read_ >= policy().verify.every) {
+    through_read_ = now;
+    const auto facts = ReadClusterFacts(core_.deps().api, action);
+    if (!facts || facts->desired == 0 || facts->ready < facts->desired)
+      through_since_.reset();
+    else if (!through_since_)
+      through_since_ = now;
+  }
+  // What was measured before has to leave the window; clients that back off need a while as well.
+  const base::Duration enough = 2 * (policy().objectives.window + policy().verify.hold);
+  return through_since_ && now - *through_since_ >= enough;
+}
+
+std::string Driver::WhyNotUndone(const Action& inverse) {
+  const auto facts = ReadClusterFacts(core_.deps().api, inverse);
+  return facts ? WhyNotUndo(policy(), inverse, *facts) : "";
+}
+
 bool Driver::Verify() {
   const Taken& last = record().taken.back();
   const VerifyPolicy& verify = policy().verify;
@@ -221,12 +241,17 @@ bool Driver::Verify() {
       case Verdict::kImproved:
         return Append(EventKind::kReconsidered, {{"why", "it is better and not yet well"}});
       case Verdict::kNoHelp:
-      case Verdict::kHarmed:
-        if (!InverseOf(last.action))
+      case Verdict::kHarmed: {
+        const auto inverse = InverseOf(last.action);
+        if (!inverse)
           return Append(EventKind::kReconsidered,
                         {{"why", "it did not help, and there is nothing to put back"}});
+        if (const std::string why = WhyNotUndone(*inverse); !why.empty())
+          return Append(EventKind::kReconsidered,
+                        {{"why", "it did not help, and is not put back: " + why}});
         return Append(EventKind::kUndoStarted,
                       {{"action", last.action.id}, {"why", std::string(ToString(*last.verdict))}});
+      }
     }
   }
   const base::MonoTime now = core_.Now();
@@ -240,7 +265,9 @@ bool Driver::Verify() {
   bool well = true;
   bool any_well = false;
   bool others_well = true;
-  bool others_broken = false;
+  // What was met before and is missed now, by the service acted on and by others.
+  bool it_broke = false;
+  bool others_broke = false;
   for (const Objective& one : last.before) {
     if (!one.well) {
       const bool healed = watch.WellFor(one.name, verify.hold, now);
@@ -250,15 +277,20 @@ bool Driver::Verify() {
     }
     const Objective* present = watch.Find(one.name);
     others_well = others_well && present != nullptr && present->well;
-    others_broken = others_broken || watch.BrokenFor(one.name, verify.harm, now);
+    if (watch.BrokenFor(one.name, verify.harm, now))
+      (one.service == last.action.service ? it_broke : others_broke) = true;
   }
   const std::string seen = Seen(last.before, watch);
   if (well && others_well) return Conclude(Verdict::kHelped, seen);
-  if (others_broken && !well) return Conclude(Verdict::kHarmed, seen);
-  if (elapsed < verify.window) return false;
+  if (it_broke && !well) return Conclude(Verdict::kHarmed, seen);
+  // It did its part, and something else is wrong as well: the evidence tells what.
+  if (well && others_broke && !it_broke) return Conclude(Verdict::kImproved, seen);
+  // Of two causes at once the second is not waited on for as long as the first might take to go.
+  const bool over = elapsed >= verify.window || (!it_broke && HasComeThrough(last.action));
+  if (!over) return false;
   // What broke may be trouble of its own. The action is put back only when users were better off
   // without it.
-  if (others_broken)
+  if (it_broke)
     return Conclude(well && NewlyBad(last.before, watch) < BadOf(last.before, nullptr)
                         ? Verdict::kHelped
                         : Verdict::kHarmed,

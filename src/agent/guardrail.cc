@@ -56,6 +56,11 @@ Ruling Wait(std::string why) {
   return {Ruling::Kind::kWait, std::move(why)};
 }
 
+std::size_t LeastPods(const Policy& policy, const ClusterFacts& facts) {
+  return static_cast<std::size_t>(
+      std::ceil(policy.guardrail.min_available * static_cast<double>(facts.desired)));
+}
+
 Ruling JudgeReach(const Policy& policy, const Action& action, const ClusterFacts& facts) {
   const GuardrailPolicy& rail = policy.guardrail;
   const double share =
@@ -66,8 +71,7 @@ Ruling JudgeReach(const Policy& policy, const Action& action, const ClusterFacts
     return Refuse(fmt::format("it touches {} of {} pods of {}, more than {:.0f} % are not allowed",
                               facts.pods_touched, facts.pods_in_namespace, action.ns,
                               rail.max_share_of_pods * 100));
-  const auto least =
-      static_cast<std::size_t>(std::ceil(rail.min_available * static_cast<double>(facts.desired)));
+  const std::size_t least = LeastPods(policy, facts);
   if (action.kind == ActionKind::kDeletePod && facts.touches_ready_pod && facts.desired > 1 &&
       facts.ready < least + 1)
     return Refuse(fmt::format("{} of {} pods of {} are ready and {} have to stay", facts.ready,
@@ -161,6 +165,13 @@ Result<ClusterFacts> ReadClusterFacts(kube::Api& api, const Action& action) {
       }
   }
   return facts;
+}
+
+std::string WhyNotUndo(const Policy& policy, const Action& inverse, const ClusterFacts& facts) {
+  const std::size_t least = LeastPods(policy, facts);
+  if (!facts.scale_to || *facts.scale_to >= facts.desired || *facts.scale_to >= least) return "";
+  return fmt::format("{} would be left with {} pods, and {} have to stay", inverse.Subject(),
+                     *facts.scale_to, least);
 }
 
 Ruling Judge(const Policy& policy, const Action& action, const std::string& incident,

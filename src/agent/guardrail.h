@@ -2,7 +2,8 @@
 // can be tested on every case; what it is told of the cluster was read from the API just before.
 //
 // An undo is bound by the namespaces and by one action at a time, but not by cooldown and rate:
-// what did not help must never stay because of a count.
+// what did not help must never stay because of a count. Nor may it take the last pods of a
+// workload.
 #pragma once
 
 #include <cstdint>
@@ -47,5 +48,8 @@ struct Ruling {
 
 Ruling Judge(const Policy& policy, const Action& action, const std::string& incident,
              const ClusterFacts& facts, const std::vector<PastAction>& past, std::int64_t now_ns);
+
+// Why `inverse` is not to be carried out, though what it puts back did not help; empty: it may.
+std::string WhyNotUndo(const Policy& policy, const Action& inverse, const ClusterFacts& facts);
 
 }  // namespace enclave::agent

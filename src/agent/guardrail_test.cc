@@ -117,6 +117,14 @@ TEST_F(GuardrailTest, AGuessIsNotActedUpon) {
   EXPECT_EQ(Ask().kind, RulingKind::kRefused);
 }
 
+TEST_F(GuardrailTest, AnUndoLeavesPodsBehind) {
+  ClusterFacts scaled{.desired = 1, .ready = 1, .scale_to = 0};
+  EXPECT_THAT(WhyNotUndo(policy, action, scaled), HasSubstr("left with 0 pods"));
+  scaled = {.desired = 4, .ready = 4, .scale_to = 2};
+  EXPECT_EQ(WhyNotUndo(policy, action, scaled), "");
+  EXPECT_EQ(WhyNotUndo(policy, action, {.desired = 1, .ready = 0}), "") << "it scales nothing";
+}
+
 TEST(ClusterFactsTest, CountsPodsOfTheWorkload) {
   base::SimulatedExecutor time;
   base::SeededRandom random(1);

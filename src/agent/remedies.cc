@@ -72,6 +72,14 @@ Json TemplateOf(const kube::Object& replica_set) {
   return pod_template;
 }
 
+Json WithoutRestart(Json pod_template) {
+  if (!At(pod_template, "metadata.annotations").is_object()) return pod_template;
+  Json& metadata = pod_template["metadata"];
+  metadata["annotations"].erase(kRestartedAt);
+  if (metadata["annotations"].empty()) metadata.erase("annotations");
+  return pod_template;
+}
+
 bool TooLongAgo(const RemedyInput& input, std::int64_t changed_ns) {
   return input.opened_ns - changed_ns > input.within.count();
 }
@@ -123,7 +131,9 @@ Remedy RollbackRevision(const RemedyInput& input) {
     });
     if (!ours || RevisionOf(*set) == 0) continue;
     if (RevisionOf(*set) == revision) current = set.get();
-    if (RevisionOf(*set) < revision && TemplateOf(*set) != present) former.push_back(set);
+    // One that differs in when its pods were to start anew would change nothing.
+    if (RevisionOf(*set) < revision && WithoutRestart(TemplateOf(*set)) != WithoutRestart(present))
+      former.push_back(set);
   }
   if (former.empty())
     return None(fmt::format("{} has no former revision", input.deployment->name()));

@@ -92,6 +92,44 @@ TEST(DiagnoseTest, WhatIsKilledForItsMemoryWaitsForThatReason) {
   EXPECT_EQ(Diagnose(context).ranking[0].kind, CauseKind::kCrash);
 }
 
+TEST(DiagnoseTest, ASurgeIsWhereTheRequestsComeIn) {
+  Context context = OnlineShop();
+  context.topology.push_back({"robot", "web"});
+  context.services.push_back({.name = "robot", .requests_before = 100, .requests_during = 100});
+  std::ranges::sort(context.services, {}, &incident::ServiceFacts::name);
+  const auto more = [&](const char* service, double times) {
+    context.series.push_back({.id = std::string("m-") + service,
+                              .service = service,
+                              .signal = incident::Signal::kTraffic,
+                              .metric = "http_server_request_duration_seconds_count",
+                              .before = {.count = 60, .median = 10, .high = 10},
+                              .during = {.count = 3, .median = 10 * times, .high = 10 * times},
+                              .score = 30});
+  };
+  more("web", 8);
+  more("cart", 8);
+  more("store", 8);
+  EXPECT_EQ(Diagnose(context).ranking[0].service, "web") << "whoever else calls it";
+  EXPECT_EQ(Diagnose(context).ranking[0].kind, CauseKind::kTrafficSurge);
+  more("robot", 8);
+  EXPECT_EQ(Diagnose(context).ranking[0].service, "robot");
+}
+
+TEST(DiagnoseTest, ATwentiethOfAProcessorIsNoCause) {
+  Context context = OnlineShop();
+  context.series = {{.id = "m1",
+                     .service = "store",
+                     .signal = incident::Signal::kCpu,
+                     .metric = "process_cpu_time_seconds_total",
+                     .before = {.count = 60, .median = 0.001, .high = 0.002},
+                     .during = {.count = 3, .median = 0.04, .high = 0.05},
+                     .score = 30}};
+  EXPECT_LT(Diagnose(context).ranking[0].confidence, 0.1);
+  context.series[0].during = {.count = 3, .median = 0.9, .high = 0.95};
+  EXPECT_EQ(Diagnose(context).ranking[0].service, "store");
+  EXPECT_EQ(Diagnose(context).ranking[0].kind, CauseKind::kCpu);
+}
+
 TEST(DiagnoseTest, AFullProcessorExplainsThatItsServiceIsSlow) {
   Context context = OnlineShop();
   context.series = {{.id = "m1",

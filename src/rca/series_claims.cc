@@ -27,6 +27,10 @@ double ShiftWeight(double score, double most) {
   return Bounded(1.5 * std::log2(1 + std::max(std::abs(score) - 2, 0.0)), most);
 }
 
+double TimesMore(const incident::SeriesShift& shift) {
+  return shift.during.median / (shift.before.high + 1e-9);
+}
+
 }  // namespace
 
 void Claimant::Symptom() {
@@ -101,6 +105,8 @@ void Claimant::SayCpu(const incident::SeriesShift& shift) {
     weight = knows_cpu_limits_
                  ? 0
                  : 6 * Ramp(shift.score, 5, 20) * Ramp(level / (shift.before.high + 1e-9), 1.5, 4);
+  // Seconds of a processor a second are cores: a twentieth of one holds nobody up.
+  if (incident::SignalOf(shift.metric).is_counter) weight *= Ramp(level, 0.1, 0.5);
   Say(shift.service, {.kind = CauseKind::kCpu,
                       .weight = weight,
                       .id = shift.id,
@@ -172,9 +178,15 @@ void Claimant::SayErrors(const incident::SeriesShift& shift) {
 void Claimant::SayTraffic(const incident::SeriesShift& shift) {
   const auto service = graph_.Find(shift.service);
   if (!service) return;
-  const bool is_entry = graph_.Callers(*service).empty();
   if (shift.score > 0) {
-    const double times = shift.during.median / (shift.before.high + 1e-9);
+    const double times = TimesMore(shift);
+    // Where the requests come in: those who call it ask for little more than before.
+    const bool is_entry = std::ranges::none_of(graph_.Callers(*service), [&](std::uint32_t caller) {
+      return std::ranges::any_of(context_.series, [&](const incident::SeriesShift& other) {
+        return other.signal == Signal::kTraffic && other.caller.empty() && other.score > 0 &&
+               other.service == graph_.Name(caller) && 2 * TimesMore(other) > times;
+      });
+    });
     if (is_entry && !graph_.Callees(*service).empty())
       Say(shift.service, {.kind = CauseKind::kTrafficSurge,
                           .weight = 8 * Ramp(times, 1.5, 3),
