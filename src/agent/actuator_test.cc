@@ -216,9 +216,9 @@ TEST_F(PlannerTest, ARevisionThatOnlyStartedAnewIsNotGoneBackTo) {
   Json set = sets->items[0]->json();
   Json cart = Cart()->json();
   set["spec"]["template"]["spec"] = cart["spec"]["template"]["spec"];
-  ASSERT_TRUE(api.Update(kube::kReplicaSet, kube::Object(set)));
+  ASSERT_TRUE(api.Update(kube::kReplicaSet, set));
   cart["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"] = "now";
-  ASSERT_TRUE(api.Update(kube::kDeployment, kube::Object(cart)));
+  ASSERT_TRUE(api.Update(kube::kDeployment, cart));
   const PlanAnswer plan = Plan();
   EXPECT_EQ(plan.candidates[0].kind, ActionKind::kRestart);
   EXPECT_THAT(plan.not_planned[0], HasSubstr("no former revision"));
