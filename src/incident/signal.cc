@@ -41,6 +41,8 @@ constexpr auto kErrorWords = std::to_array<std::string_view>(
      "exceptions", "rejected", "5xx", "success", "successes", "availability", "available"});
 constexpr auto kGoodWords =
     std::to_array<std::string_view>({"success", "successes", "availability", "available"});
+// How many were late is neither how long they took nor how many there were.
+constexpr auto kLateWords = std::to_array<std::string_view>({"slow", "late"});
 constexpr auto kTrafficWords = std::to_array<std::string_view>(
     {"request", "requests", "calls", "workload", "throughput", "ops", "qps", "rps", "queries"});
 constexpr auto kNetworkWords = std::to_array<std::string_view>(
@@ -61,6 +63,7 @@ Signal SignalOfWords(const std::vector<std::string>& words) {
   if (Any(words, kDiskWords)) return Signal::kDisk;
   if (Any(words, kLatencyWords)) return Signal::kLatency;
   if (Any(words, kErrorWords)) return Signal::kErrors;
+  if (Any(words, kLateWords)) return Signal::kOther;
   if (Any(words, kTrafficWords)) return Signal::kTraffic;
   if (Any(words, kNetworkWords)) return Signal::kNetwork;
   return Signal::kOther;

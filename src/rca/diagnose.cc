@@ -211,7 +211,7 @@ Hypothesis Ranking::Describe(std::uint32_t service, double confidence) const {
     if (kind == CauseKind::kCpu || kind == CauseKind::kMemory || kind == CauseKind::kDisk)
       resource = std::max(resource, weight);
   const double follows = std::clamp((resource - 2) / 4, 0.0, 1.0);
-  // What is known to have happened to it, a crash or a change, is why calls fail.
+  // What is known to have happened to it, a crash or a change, is why calls fail or are slow.
   double happened = 0;
   for (const auto& [kind, weight] : standing.kinds)
     if (kind == CauseKind::kCrash || kind == CauseKind::kConfiguration ||
@@ -224,7 +224,7 @@ Hypothesis Ranking::Describe(std::uint32_t service, double confidence) const {
     const bool is_timing = kind == CauseKind::kNetworkDelay || kind == CauseKind::kSlowDependency;
     const bool is_code = kind == CauseKind::kCodeError || kind == CauseKind::kWrongResult;
     const bool is_down = kind == CauseKind::kDependencyDown || kind == CauseKind::kNetworkLoss;
-    const double left = weight * (is_timing ? 1 - follows
+    const double left = weight * (is_timing ? (1 - follows) * (1 - is_why)
                                   : is_code ? (1 - 0.5 * follows) * (1 - is_why)
                                   : is_down ? 1 - is_why
                                             : 1);
