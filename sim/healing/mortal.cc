@@ -15,36 +15,30 @@ bool Death::Strikes() {
   return dead_;
 }
 
-Result<> MortalApi::Before(bool update) {
+Result<> MortalApi::Alive() {
   if (death_.Strikes()) return Fail(ErrorKind::kCancelled, "the agent is dead");
-  if (odds_.refused > 0 && random_.Unit() < odds_.refused)
-    return Fail(ErrorKind::kUnavailable, "the API is not there");
-  if (update && odds_.conflict > 0 && random_.Unit() < odds_.conflict)
-    return Fail(ErrorKind::kConflict, "lost a race");
   return {};
 }
 
 Result<ObjectPtr> MortalApi::After(Result<ObjectPtr> done) {
-  if (death_.Strikes()) return Fail(ErrorKind::kCancelled, "the agent is dead");
-  if (done && odds_.lost_answer > 0 && random_.Unit() < odds_.lost_answer)
-    return Fail(ErrorKind::kUnavailable, "the answer got lost");
+  RETURN_IF_ERROR(Alive());
   return done;
 }
 
 Result<ObjectPtr> MortalApi::Get(const kube::Kind& kind, const std::string& ns,
                                  const std::string& name) {
-  RETURN_IF_ERROR(Before(false));
+  RETURN_IF_ERROR(Alive());
   return api_.Get(kind, ns, name);
 }
 
 Result<kube::ObjectList> MortalApi::List(const kube::Kind& kind, const kube::ListOptions& options) {
-  RETURN_IF_ERROR(Before(false));
+  RETURN_IF_ERROR(Alive());
   return api_.List(kind, options);
 }
 
 Result<ObjectPtr> MortalApi::Create(const kube::Kind& kind, const std::string& ns,
                                     kube::Json object) {
-  RETURN_IF_ERROR(Before(true));
+  RETURN_IF_ERROR(Alive());
   auto done = api_.Create(kind, ns, std::move(object));
   if (done) observer_("create", kind, nullptr, (*done)->json());
   return After(std::move(done));
@@ -52,7 +46,7 @@ Result<ObjectPtr> MortalApi::Create(const kube::Kind& kind, const std::string& n
 
 Result<ObjectPtr> MortalApi::Update(const kube::Kind& kind, kube::Json object,
                                     const std::string& subresource) {
-  RETURN_IF_ERROR(Before(true));
+  RETURN_IF_ERROR(Alive());
   const auto before = api_.Get(kind, kube::StringAt(object, "metadata.namespace"),
                                kube::StringAt(object, "metadata.name"));
   auto done = api_.Update(kind, std::move(object), subresource);
@@ -63,7 +57,7 @@ Result<ObjectPtr> MortalApi::Update(const kube::Kind& kind, kube::Json object,
 Result<ObjectPtr> MortalApi::Patch(const kube::Kind& kind, const std::string& ns,
                                    const std::string& name, kube::PatchType type,
                                    const kube::Json& patch, const std::string& subresource) {
-  RETURN_IF_ERROR(Before(true));
+  RETURN_IF_ERROR(Alive());
   const auto before = api_.Get(kind, ns, name);
   auto done = api_.Patch(kind, ns, name, type, patch, subresource);
   if (done && before) observer_("patch", kind, *before, (*done)->json());
@@ -72,7 +66,7 @@ Result<ObjectPtr> MortalApi::Patch(const kube::Kind& kind, const std::string& ns
 
 Result<ObjectPtr> MortalApi::Delete(const kube::Kind& kind, const std::string& ns,
                                     const std::string& name, const kube::DeleteOptions& options) {
-  RETURN_IF_ERROR(Before(false));
+  RETURN_IF_ERROR(Alive());
   const auto before = api_.Get(kind, ns, name);
   if (before && (options.uid.empty() || options.uid == (*before)->uid()))
     observer_("delete", kind, *before, {});
@@ -82,7 +76,7 @@ Result<ObjectPtr> MortalApi::Delete(const kube::Kind& kind, const std::string& n
 Result<std::unique_ptr<kube::WatchHandle>> MortalApi::Watch(
     const kube::Kind& kind, const kube::ListOptions& options, kube::Revision from,
     base::Executor& executor, std::function<void(const kube::WatchEvent&)> on_event) {
-  RETURN_IF_ERROR(Before(false));
+  RETURN_IF_ERROR(Alive());
   return api_.Watch(kind, options, from, executor, std::move(on_event));
 }
 

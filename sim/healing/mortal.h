@@ -1,6 +1,6 @@
-// The ports through which the agent reaches the world, with what goes wrong on the way, and with
-// its death: at a call that chance names, before or after it took effect, the process is dead, and
-// from then on nothing of it reaches anything.
+// The ports through which the agent reaches the world, with its death: at a call that chance names,
+// before or after it took effect, the process is dead, and from then on nothing of it reaches
+// anything. What else goes wrong on the way to the API is a FaultyApi's in front of this one.
 //
 // Threading: one executor.
 #pragma once
@@ -34,21 +34,14 @@ class Death {
   std::uint64_t deaths_ = 0;
 };
 
-struct ApiOdds {
-  double refused = 0;      // kUnavailable, nothing happened
-  double lost_answer = 0;  // of writes: kUnavailable, and it happened
-  double conflict = 0;     // of updates
-};
-
 class MortalApi final : public kube::Api {
  public:
   // Told of each write that took effect, with what was there before (null: created).
   using Observer = std::function<void(const std::string& verb, const kube::Kind& kind,
                                       const kube::ObjectPtr& before, const kube::Json& after)>;
 
-  MortalApi(kube::Api& api, base::Random& random, Death& death, Observer observer)
-      : api_(api), random_(random), death_(death), observer_(std::move(observer)) {}
-  void SetOdds(const ApiOdds& odds) { odds_ = odds; }
+  MortalApi(kube::Api& api, Death& death, Observer observer)
+      : api_(api), death_(death), observer_(std::move(observer)) {}
 
   base::Result<kube::ObjectPtr> Get(const kube::Kind& kind, const std::string& ns,
                                     const std::string& name) override;
@@ -70,13 +63,11 @@ class MortalApi final : public kube::Api {
       base::Executor& executor, std::function<void(const kube::WatchEvent&)> on_event) override;
 
  private:
-  base::Result<> Before(bool update);
+  base::Result<> Alive();
   base::Result<kube::ObjectPtr> After(base::Result<kube::ObjectPtr> done);
   kube::Api& api_;
-  base::Random& random_;
   Death& death_;
   Observer observer_;
-  ApiOdds odds_;
 };
 
 // A server that agrees to what the API would take.

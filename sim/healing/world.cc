@@ -139,9 +139,10 @@ World::World(std::uint64_t seed, std::string directory)
       shop_(api_, clock_, chance_),
       judge_(policy_, api_, shop_, time_),
       death_(chance_),
-      mortal_(api_, chance_, death_,
+      mortal_(api_, death_,
               [this](const std::string& verb, const kube::Kind& kind, const kube::ObjectPtr& before,
                      const kube::Json& after) { judge_.OnWrite(verb, kind, before, after); }),
+      line_(mortal_, chance_),
       diagnoser_(shop_, clock_, chance_),
       objectives_(shop_, chance_) {
   Start();
@@ -160,12 +161,12 @@ void World::Start() {
   auto history = agent::ObjectHistory::Open(directory_ + "/history.db", clock_);
   CHECK(history.has_value(), "the history opens again after every death");
   process_->history = std::move(*history);
-  process_->informers = std::make_unique<kube::SharedInformers>(mortal_, clock_, chance_);
+  process_->informers = std::make_unique<kube::SharedInformers>(line_, clock_, chance_);
   process_->history->Watch(*process_->informers, {Shop::kNamespace});
   auto started = agent::Agent::Start(policy_, {.executor = clock_,
                                                .random = chance_,
                                                .ledger = *process_->ledger,
-                                               .api = mortal_,
+                                               .api = line_,
                                                .dry_run = dry_run_,
                                                .diagnoser = diagnoser_,
                                                .objectives = objectives_,
@@ -178,7 +179,8 @@ void World::Start() {
 
 void World::SetTrouble(bool on) {
   trouble_ = on;
-  mortal_.SetOdds(on ? ApiOdds{.refused = 0.1, .lost_answer = 0.15, .conflict = 0.1} : ApiOdds{});
+  line_.SetOdds(on ? FaultyApi::Odds{.refused = 0.1, .lost_answer = 0.15, .conflict = 0.1}
+                   : FaultyApi::Odds{});
   if (process_) process_->ledger->SetRefused(on ? 0.02 : 0);
   diagnoser_.SetTrouble(on ? 0.2 : 0);
   objectives_.SetBlind(on ? 0.05 : 0);

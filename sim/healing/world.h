@@ -10,6 +10,7 @@
 #include "base/simulated_executor.h"
 #include "kube/fake_api.h"
 #include "kube/informer.h"
+#include "sim/faulty_api.h"
 #include "sim/healing/judge.h"
 #include "sim/healing/mortal.h"
 #include "sim/healing/shop.h"
@@ -115,6 +116,7 @@ class World {
   Judge judge_;
   Death death_;
   MortalApi mortal_;
+  FaultyApi line_;  // what the agent has
   AgreeingDryRun dry_run_;
   FakeDiagnoser diagnoser_;
   FakeObjectives objectives_;

@@ -33,13 +33,16 @@ constexpr const char* kLedgerSchema = R"(
     BEGIN SELECT RAISE(ABORT, 'an event is never removed'); END;
 )";
 
+// In bytes: cuts the log file down after a burst.
+constexpr const char* kLedgerSettings = "PRAGMA journal_size_limit = 4194304;";
+
 // Read in pages, so that the lock is not held while somebody looks at what was read.
 constexpr std::int64_t kPage = 500;
 
-Result<Event> ReadEvent(const Statement& row) {
-  Event event{.sequence = static_cast<std::uint64_t>(row.Number(0)),
-              .time_ns = row.Number(1),
-              .incident = row.Text(2)};
+Result<Event> ReadEvent(const sqlite::Statement& row) {
+  Event event{.sequence = static_cast<std::uint64_t>(row.Integer(0)),
+              .time_ns = row.Integer(1),
+              .incident = std::string(row.Text(2))};
   const auto kind = EventKindFromString(row.Text(3));
   event.body = Json::parse(row.Text(4), nullptr, false);
   if (!kind || !event.body.is_object())
@@ -54,8 +57,11 @@ Result<Event> ReadEvent(const Statement& row) {
 }  // namespace
 
 Result<std::unique_ptr<SqliteLedger>> SqliteLedger::Open(const std::string& path) {
-  ASSIGN_OR_RETURN(auto database, Database::Open(path, kLedgerApplicationId, kLedgerSchema));
-  ASSIGN_OR_RETURN(Statement insert,
+  ASSIGN_OR_RETURN(auto database,
+                   sqlite::Database::Open(path, {.application_id = kLedgerApplicationId,
+                                                 .schema = kLedgerSchema,
+                                                 .settings = kLedgerSettings}));
+  ASSIGN_OR_RETURN(sqlite::Statement insert,
                    database->Prepare("INSERT INTO events (time_ns, incident, kind, body) "
                                      "VALUES (?, ?, ?, ?) RETURNING sequence"));
   return std::unique_ptr<SqliteLedger>(new SqliteLedger(std::move(database), std::move(insert)));
@@ -70,7 +76,7 @@ Result<std::uint64_t> SqliteLedger::Append(const Event& event) {
   insert_.Bind(3, kind);
   insert_.Bind(4, body);
   const auto row = insert_.Step();
-  const auto sequence = row ? static_cast<std::uint64_t>(insert_.Number(0)) : 0;
+  const auto sequence = row ? static_cast<std::uint64_t>(insert_.Integer(0)) : 0;
   const auto done = row ? insert_.Step() : row;  // commits
   insert_.Reset();
   if (!done) return Fail(done.error().While("writing to the ledger"));
@@ -84,7 +90,7 @@ Result<> SqliteLedger::Read(const std::string& incident, const Visitor& visit) c
     {
       const std::lock_guard lock(mutex_);
       ASSIGN_OR_RETURN(
-          Statement select,
+          sqlite::Statement select,
           database_->Prepare(
               incident.empty() ? "SELECT sequence, time_ns, incident, kind, body FROM events "
                                  "WHERE sequence > ? AND ? = '' ORDER BY sequence LIMIT ?"

@@ -11,9 +11,9 @@
 #include <string>
 
 #include "agent/action.h"
-#include "agent/database.h"
 #include "agent/stage.h"
 #include "base/result.h"
+#include "sqlite/database.h"
 
 namespace enclave::agent {
 
@@ -44,11 +44,11 @@ class SqliteLedger final : public Ledger {
   base::Result<> Read(const std::string& incident, const Visitor& visit) const override;
 
  private:
-  SqliteLedger(std::unique_ptr<Database> database, Statement insert)
+  SqliteLedger(std::unique_ptr<sqlite::Database> database, sqlite::Statement insert)
       : database_(std::move(database)), insert_(std::move(insert)) {}
   mutable std::mutex mutex_;
-  std::unique_ptr<Database> database_;
-  Statement insert_;
+  std::unique_ptr<sqlite::Database> database_;
+  sqlite::Statement insert_;
 };
 
 }  // namespace enclave::agent

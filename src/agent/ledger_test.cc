@@ -55,7 +55,7 @@ TEST_F(LedgerTest, NoEventIsEverChangedOrRemoved) {
     ASSERT_TRUE((*ledger)->Append({.incident = "a"}));
   }
   // Not by a bug of ours either.
-  const auto again = Database::Open(path, 0x454e4c47, "");
+  const auto again = sqlite::Database::Open(path, {});
   ASSERT_TRUE(again) << again.error().message();
   EXPECT_THAT((*again)->Execute("UPDATE events SET kind = 'x'").error().message(),
               HasSubstr("never changed"));
@@ -69,12 +69,13 @@ TEST_F(LedgerTest, OneAgentHasItAtATime) {
   const auto other = SqliteLedger::Open(path);
   ASSERT_FALSE(other);
   EXPECT_EQ(other.error().kind(), base::ErrorKind::kUnavailable);
-  EXPECT_THAT(other.error().message(), HasSubstr("another agent"));
+  EXPECT_THAT(other.error().message(), HasSubstr("another process"));
 }
 
 TEST_F(LedgerTest, AnotherProgramsFileIsLeftAlone) {
   {
-    ASSERT_TRUE(Database::Open(path, 77, "CREATE TABLE t (x INTEGER) STRICT;"));
+    ASSERT_TRUE(sqlite::Database::Open(
+        path, {.application_id = 77, .schema = "CREATE TABLE t (x INTEGER) STRICT;"}));
   }
   const auto ledger = SqliteLedger::Open(path);
   ASSERT_FALSE(ledger);

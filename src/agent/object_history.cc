@@ -146,7 +146,12 @@ std::vector<std::string> ConfigMapsOf(const Json& pod_template) {
 
 Result<std::unique_ptr<ObjectHistory>> ObjectHistory::Open(const std::string& path,
                                                            const base::Clock& clock) {
-  ASSIGN_OR_RETURN(auto database, Database::Open(path, kHistoryApplicationId, kHistorySchema));
+  // What objects look like now is seen again; it must not keep the agent from starting.
+  ASSIGN_OR_RETURN(auto database,
+                   sqlite::Database::Open(path, {.application_id = kHistoryApplicationId,
+                                                 .schema = kHistorySchema,
+                                                 .settings = "PRAGMA journal_size_limit = 4194304;",
+                                                 .on_damage = sqlite::OnDamage::kSetAside}));
   // A version lost with the machine's power is seen again at the next start.
   RETURN_IF_ERROR(database->Execute("PRAGMA synchronous = NORMAL"));
   return std::unique_ptr<ObjectHistory>(new ObjectHistory(std::move(database), clock));
@@ -173,7 +178,7 @@ Result<> ObjectHistory::See(const kube::Kind& kind, const kube::Object& object) 
   std::string who = Annotation(object.json(), kActionIdAnnotation).empty() ? "" : "agent";
   const std::string trace = Annotation(object.json(), kTraceIdAnnotation);
   const std::lock_guard lock(mutex_);
-  ASSIGN_OR_RETURN(Statement last,
+  ASSIGN_OR_RETURN(sqlite::Statement last,
                    database_->Prepare("SELECT content FROM versions WHERE resource = ? AND ns = ? "
                                       "AND name = ? ORDER BY sequence DESC LIMIT 1"));
   last.Bind(1, resource);
@@ -183,7 +188,7 @@ Result<> ObjectHistory::See(const kube::Kind& kind, const kube::Object& object) 
   if (known && last.Text(0) == content) return {};
   last.Reset();
   ASSIGN_OR_RETURN(
-      Statement insert,
+      sqlite::Statement insert,
       database_->Prepare("INSERT INTO versions (resource, ns, name, seen_ns, who, trace, content) "
                          "VALUES (?, ?, ?, ?, ?, ?, ?)"));
   insert.Bind(1, resource);
@@ -200,7 +205,7 @@ Result<> ObjectHistory::See(const kube::Kind& kind, const kube::Object& object) 
 Result<> ObjectHistory::Trim(const std::string& resource, const std::string& ns,
                              const std::string& name) {
   ASSIGN_OR_RETURN(
-      Statement old,
+      sqlite::Statement old,
       database_->Prepare("DELETE FROM versions WHERE resource = ?1 AND ns = ?2 AND name = ?3 AND "
                          "sequence NOT IN (SELECT sequence FROM versions WHERE resource = ?1 AND "
                          "ns = ?2 AND name = ?3 ORDER BY sequence DESC LIMIT ?4)"));
@@ -209,7 +214,7 @@ Result<> ObjectHistory::Trim(const std::string& resource, const std::string& ns,
   old.Bind(3, name);
   old.Bind(4, static_cast<std::int64_t>(kVersions));
   RETURN_IF_ERROR(old.Run());
-  ASSIGN_OR_RETURN(Statement many,
+  ASSIGN_OR_RETURN(sqlite::Statement many,
                    database_->Prepare("DELETE FROM versions WHERE sequence <= (SELECT "
                                       "max(sequence) FROM versions) - ?"));
   many.Bind(1, static_cast<std::int64_t>(kVersions * kMostObjects));
@@ -220,7 +225,7 @@ Result<std::vector<Version>> ObjectHistory::Of(const std::string& resource, cons
                                                const std::string& name) const {
   const std::lock_guard lock(mutex_);
   ASSIGN_OR_RETURN(
-      Statement select,
+      sqlite::Statement select,
       database_->Prepare("SELECT seen_ns, who, trace, content FROM versions WHERE resource = ? AND "
                          "ns = ? AND name = ? ORDER BY sequence"));
   select.Bind(1, resource);
@@ -230,10 +235,10 @@ Result<std::vector<Version>> ObjectHistory::Of(const std::string& resource, cons
   for (;;) {
     ASSIGN_OR_RETURN(const bool row, select.Step());
     if (!row) return versions;
-    versions.push_back({.seen_ns = select.Number(0),
+    versions.push_back({.seen_ns = select.Integer(0),
                         .content = Json::parse(select.Text(3), nullptr, false),
-                        .who = select.Text(1),
-                        .trace = select.Text(2)});
+                        .who = std::string(select.Text(1)),
+                        .trace = std::string(select.Text(2))});
   }
 }
 
@@ -241,19 +246,19 @@ Result<std::vector<Change>> ObjectHistory::Changes(std::int64_t from_ns, std::in
   std::vector<Seen> all;
   {
     const std::lock_guard lock(mutex_);
-    ASSIGN_OR_RETURN(Statement select,
+    ASSIGN_OR_RETURN(sqlite::Statement select,
                      database_->Prepare("SELECT resource, ns, name, seen_ns, who, trace, content "
                                         "FROM versions ORDER BY resource, ns, name, sequence"));
     for (;;) {
       ASSIGN_OR_RETURN(const bool row, select.Step());
       if (!row) break;
-      all.push_back({select.Text(0),
-                     select.Text(1),
-                     select.Text(2),
-                     {.seen_ns = select.Number(3),
+      all.push_back({std::string(select.Text(0)),
+                     std::string(select.Text(1)),
+                     std::string(select.Text(2)),
+                     {.seen_ns = select.Integer(3),
                       .content = Json::parse(select.Text(6), nullptr, false),
-                      .who = select.Text(4),
-                      .trace = select.Text(5)}});
+                      .who = std::string(select.Text(4)),
+                      .trace = std::string(select.Text(5))}});
     }
   }
   // Who reads which ConfigMap, from the newest template of each Deployment.

@@ -13,11 +13,11 @@
 #include <vector>
 
 #include "agent/action.h"
-#include "agent/database.h"
 #include "base/executor.h"
 #include "base/result.h"
 #include "incident/context.h"
 #include "kube/informer.h"
+#include "sqlite/database.h"
 
 namespace enclave::agent {
 
@@ -49,13 +49,13 @@ class ObjectHistory {
                                                       std::int64_t to_ns) const;
 
  private:
-  ObjectHistory(std::unique_ptr<Database> database, const base::Clock& clock)
+  ObjectHistory(std::unique_ptr<sqlite::Database> database, const base::Clock& clock)
       : clock_(clock), database_(std::move(database)) {}
   base::Result<> Trim(const std::string& resource, const std::string& ns, const std::string& name);
 
   const base::Clock& clock_;
   mutable std::mutex mutex_;
-  std::unique_ptr<Database> database_;
+  std::unique_ptr<sqlite::Database> database_;
 };
 
 // The part of an object that the history keeps.

@@ -8,6 +8,7 @@
 #include <xxhash.h>
 
 #include "memory/quantise.h"
+#include "sqlite/transaction.h"
 
 namespace enclave::memory {
 namespace {
@@ -21,13 +22,13 @@ constexpr std::string_view kColumns =
 // Ready for the next use, and no snapshot held, whichever way a function is left.
 class Resetting {
  public:
-  explicit Resetting(Statement& statement) : statement_(statement) {}
+  explicit Resetting(sqlite::Statement& statement) : statement_(statement) {}
   ~Resetting() { statement_.Reset(); }
   Resetting(const Resetting&) = delete;
   Resetting& operator=(const Resetting&) = delete;
 
  private:
-  Statement& statement_;
+  sqlite::Statement& statement_;
 };
 
 std::vector<float> Floats(std::span<const std::byte> bytes) {
@@ -47,14 +48,14 @@ std::uint64_t Unsigned(std::int64_t number) {
 }  // namespace
 
 struct Ledger::Statements {
-  Statement insert;
-  Statement insert_outcome;
-  Statement tell;
-  Statement row_of;
-  Statement outcomes;
-  Statement by_code;
-  Statement has_code;
-  Statement by_row;
+  sqlite::Statement insert;
+  sqlite::Statement insert_outcome;
+  sqlite::Statement tell;
+  sqlite::Statement row_of;
+  sqlite::Statement outcomes;
+  sqlite::Statement by_code;
+  sqlite::Statement has_code;
+  sqlite::Statement by_row;
 };
 
 void Ledger::DeleteStatements::operator()(Statements* statements) const {
@@ -63,26 +64,27 @@ void Ledger::DeleteStatements::operator()(Statements* statements) const {
 
 base::Result<> Ledger::Prepare() {
   const auto columns = std::string(kColumns);
-  ASSIGN_OR_RETURN(Statement insert,
+  ASSIGN_OR_RETURN(sqlite::Statement insert,
                    database_->Prepare("INSERT INTO incidents (id, time_ns, code, told, service, "
                                       "kind, confidence, fingerprint, features, summary) "
                                       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   ASSIGN_OR_RETURN(
-      Statement insert_outcome,
+      sqlite::Statement insert_outcome,
       database_->Prepare("INSERT OR IGNORE INTO outcomes (incident, about, service, kind, action, "
                          "good, sayer, said_by, time_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-  ASSIGN_OR_RETURN(Statement tell,
+  ASSIGN_OR_RETURN(sqlite::Statement tell,
                    database_->Prepare("UPDATE incidents SET told = 1 WHERE row = ? AND told = 0"));
-  ASSIGN_OR_RETURN(Statement row_of, database_->Prepare("SELECT row FROM incidents WHERE id = ?"));
-  ASSIGN_OR_RETURN(Statement outcomes,
+  ASSIGN_OR_RETURN(sqlite::Statement row_of,
+                   database_->Prepare("SELECT row FROM incidents WHERE id = ?"));
+  ASSIGN_OR_RETURN(sqlite::Statement outcomes,
                    database_->Prepare("SELECT about, service, kind, action, good, sayer, said_by, "
                                       "time_ns FROM outcomes WHERE incident = ? ORDER BY number"));
-  ASSIGN_OR_RETURN(Statement by_code, database_->Prepare("SELECT " + columns +
-                                                         " FROM incidents WHERE code = ? "
-                                                         "ORDER BY time_ns DESC LIMIT ?"));
-  ASSIGN_OR_RETURN(Statement has_code,
+  ASSIGN_OR_RETURN(sqlite::Statement by_code, database_->Prepare("SELECT " + columns +
+                                                                 " FROM incidents WHERE code = ? "
+                                                                 "ORDER BY time_ns DESC LIMIT ?"));
+  ASSIGN_OR_RETURN(sqlite::Statement has_code,
                    database_->Prepare("SELECT 1 FROM incidents WHERE code = ? LIMIT 1"));
-  ASSIGN_OR_RETURN(Statement by_row,
+  ASSIGN_OR_RETURN(sqlite::Statement by_row,
                    database_->Prepare("SELECT " + columns + " FROM incidents WHERE row = ?"));
   statements_.reset(new Statements{std::move(insert), std::move(insert_outcome), std::move(tell),
                                    std::move(row_of), std::move(outcomes), std::move(by_code),
@@ -139,7 +141,7 @@ base::Result<bool> Ledger::InsertOutcome(std::int64_t row, const Outcome& outcom
 base::Result<> Ledger::Add(const Incident& incident) {
   RETURN_IF_ERROR(Validate(incident, options_.dimensions));
   const std::lock_guard lock(mutex_);
-  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
+  ASSIGN_OR_RETURN(sqlite::Transaction transaction, sqlite::Transaction::Begin(*database_));
   ASSIGN_OR_RETURN(const std::int64_t row, RowOf(incident.id));
   if (row != 0)
     return Fail(ErrorKind::kAlreadyExists,
@@ -150,7 +152,7 @@ base::Result<> Ledger::Add(const Incident& incident) {
 
 base::Result<Ledger::Merged> Ledger::Merge(const Source& next) {
   const std::lock_guard lock(mutex_);
-  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
+  ASSIGN_OR_RETURN(sqlite::Transaction transaction, sqlite::Transaction::Begin(*database_));
   Merged merged;
   while (true) {
     ASSIGN_OR_RETURN(const std::optional<Incident> incident, next());
@@ -176,10 +178,10 @@ base::Result<Ledger::Merged> Ledger::Merge(const Source& next) {
 base::Result<bool> Ledger::Say(const std::string& id, const Outcome& outcome) {
   RETURN_IF_ERROR(Validate(outcome));
   const std::lock_guard lock(mutex_);
-  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
+  ASSIGN_OR_RETURN(sqlite::Transaction transaction, sqlite::Transaction::Begin(*database_));
   ASSIGN_OR_RETURN(const std::int64_t row, RowOf(id));
   if (row == 0) return Fail(ErrorKind::kNotFound, fmt::format("no incident {} is remembered", id));
-  ASSIGN_OR_RETURN(Statement count,
+  ASSIGN_OR_RETURN(sqlite::Statement count,
                    database_->Prepare("SELECT count(*) FROM outcomes WHERE incident = ?"));
   RETURN_IF_ERROR(count.Bind(1, row).Step());
   if (count.Integer(0) >= static_cast<std::int64_t>(kMostOutcomes))
@@ -191,7 +193,7 @@ base::Result<bool> Ledger::Say(const std::string& id, const Outcome& outcome) {
   return is_new;
 }
 
-base::Result<Incident> Ledger::ReadRow(const Statement& statement) const {
+base::Result<Incident> Ledger::ReadRow(const sqlite::Statement& statement) const {
   Incident incident;
   incident.id = statement.Text(1);
   incident.time_ns = statement.Integer(2);
@@ -210,7 +212,7 @@ base::Result<Incident> Ledger::ReadRow(const Statement& statement) const {
 }
 
 base::Result<> Ledger::ReadOutcomes(std::int64_t row, Incident* incident) const {
-  Statement& outcomes = statements_->outcomes;
+  sqlite::Statement& outcomes = statements_->outcomes;
   const Resetting reset(outcomes);
   outcomes.Bind(1, row);
   while (true) {
@@ -231,7 +233,7 @@ base::Result<Incident> Ledger::Get(const std::string& id) const {
   const std::lock_guard lock(mutex_);
   ASSIGN_OR_RETURN(const std::int64_t row, RowOf(id));
   if (row == 0) return Fail(ErrorKind::kNotFound, fmt::format("no incident {} is remembered", id));
-  Statement& by_row = statements_->by_row;
+  sqlite::Statement& by_row = statements_->by_row;
   const Resetting reset(by_row);
   RETURN_IF_ERROR(by_row.Bind(1, row).Step());
   return ReadRow(by_row);
@@ -239,7 +241,7 @@ base::Result<Incident> Ledger::Get(const std::string& id) const {
 
 base::Result<std::vector<Incident>> Ledger::List(const ListFilter& filter) const {
   const std::lock_guard lock(mutex_);
-  ASSIGN_OR_RETURN(Statement list,
+  ASSIGN_OR_RETURN(sqlite::Statement list,
                    database_->Prepare(fmt::format("SELECT {} FROM incidents WHERE time_ns < ? AND "
                                                   "(? = '' OR service = ?) "
                                                   "ORDER BY time_ns DESC, row DESC LIMIT ?",
@@ -276,7 +278,7 @@ base::Result<> Ledger::ForEach(const std::function<base::Result<>(const Incident
     std::vector<Incident> incidents;
     {
       const std::lock_guard lock(mutex_);
-      ASSIGN_OR_RETURN(Statement some,
+      ASSIGN_OR_RETURN(sqlite::Statement some,
                        database_->Prepare(fmt::format("SELECT {} FROM incidents WHERE row > ? AND "
                                                       "row <= ? ORDER BY row LIMIT {}",
                                                       kColumns, kAtOnce)));
@@ -297,7 +299,7 @@ base::Result<> Ledger::ForEach(const std::function<base::Result<>(const Incident
 
 base::Result<std::vector<Incident>> Ledger::WithCode(std::uint64_t code, std::size_t limit) const {
   const std::lock_guard lock(mutex_);
-  Statement& by_code = statements_->by_code;
+  sqlite::Statement& by_code = statements_->by_code;
   const Resetting reset(by_code);
   by_code.Bind(1, Signed(code)).Bind(2, static_cast<std::int64_t>(limit));
   std::vector<Incident> incidents;

@@ -22,8 +22,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "memory/database.h"
 #include "memory/record.h"
+#include "sqlite/database.h"
 
 namespace enclave::memory {
 
@@ -116,20 +116,20 @@ class Ledger {
   static constexpr std::int64_t kMostMeasurements = 10'000;
 
  private:
-  Ledger(LedgerOptions options, std::unique_ptr<Database> database)
+  Ledger(LedgerOptions options, std::unique_ptr<sqlite::Database> database)
       : options_(std::move(options)), database_(std::move(database)) {}
   base::Result<> Prepare();
   base::Result<> CheckSchema();
   base::Result<std::int64_t> Insert(const Incident& incident);
   base::Result<bool> InsertOutcome(std::int64_t row, const Outcome& outcome);
   base::Result<std::int64_t> RowOf(const std::string& id) const;
-  base::Result<Incident> ReadRow(const Statement& statement) const;
+  base::Result<Incident> ReadRow(const sqlite::Statement& statement) const;
   base::Result<> ReadOutcomes(std::int64_t row, Incident* incident) const;
   // Forgets the rows that a query with one parameter selects, within the caller's transaction.
   base::Result<std::uint64_t> ForgetRows(std::string_view rows_sql, std::int64_t argument);
 
   LedgerOptions options_;
-  std::unique_ptr<Database> database_;
+  std::unique_ptr<sqlite::Database> database_;
   mutable std::mutex mutex_;
   // Statements used often; all guarded by the mutex.
   struct Statements;

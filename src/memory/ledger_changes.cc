@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "memory/ledger.h"
+#include "sqlite/transaction.h"
 
 namespace enclave::memory {
 
@@ -13,7 +14,7 @@ base::Result<std::uint64_t> Ledger::ForgetRows(std::string_view rows_sql, std::i
       "CREATE TEMP TABLE IF NOT EXISTS going (row INTEGER PRIMARY KEY, code INTEGER);"
       "DELETE FROM going;"));
   ASSIGN_OR_RETURN(
-      Statement select,
+      sqlite::Statement select,
       database_->Prepare(fmt::format(
           "INSERT INTO going SELECT row, code FROM incidents WHERE row IN ({})", rows_sql)));
   RETURN_IF_ERROR(select.Bind(1, argument).Run());
@@ -27,14 +28,13 @@ base::Result<std::uint64_t> Ledger::ForgetRows(std::string_view rows_sql, std::i
   RETURN_IF_ERROR(database_->Execute(
       fmt::format("DELETE FROM losses WHERE loss <= (SELECT max(loss) FROM losses) - {};"
                   "DELETE FROM going;",
-                  kMostLosses)
-          .c_str()));
+                  kMostLosses)));
   return static_cast<std::uint64_t>(count);
 }
 
 base::Result<std::uint64_t> Ledger::Forget(const std::vector<std::string>& ids) {
   const std::lock_guard lock(mutex_);
-  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
+  ASSIGN_OR_RETURN(sqlite::Transaction transaction, sqlite::Transaction::Begin(*database_));
   std::uint64_t forgotten = 0;
   for (const std::string& id : ids) {
     ASSIGN_OR_RETURN(const std::int64_t row, RowOf(id));
@@ -48,7 +48,7 @@ base::Result<std::uint64_t> Ledger::Forget(const std::vector<std::string>& ids) 
 
 base::Result<std::uint64_t> Ledger::ForgetOlderThan(std::int64_t time_ns) {
   const std::lock_guard lock(mutex_);
-  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
+  ASSIGN_OR_RETURN(sqlite::Transaction transaction, sqlite::Transaction::Begin(*database_));
   ASSIGN_OR_RETURN(const std::uint64_t count,
                    ForgetRows("SELECT row FROM incidents WHERE time_ns < ?", time_ns));
   RETURN_IF_ERROR(transaction.Commit());
@@ -57,7 +57,7 @@ base::Result<std::uint64_t> Ledger::ForgetOlderThan(std::int64_t time_ns) {
 
 base::Result<std::uint64_t> Ledger::ForgetDownTo(std::uint64_t capacity) {
   const std::lock_guard lock(mutex_);
-  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
+  ASSIGN_OR_RETURN(sqlite::Transaction transaction, sqlite::Transaction::Begin(*database_));
   ASSIGN_OR_RETURN(const std::int64_t size,
                    database_->QueryInteger("SELECT count(*) FROM incidents"));
   if (static_cast<std::uint64_t>(size) <= capacity) return 0;
@@ -70,7 +70,7 @@ base::Result<std::uint64_t> Ledger::ForgetDownTo(std::uint64_t capacity) {
 
 base::Result<Position> Ledger::position() const {
   const std::lock_guard lock(mutex_);
-  ASSIGN_OR_RETURN(Statement read,
+  ASSIGN_OR_RETURN(sqlite::Statement read,
                    database_->Prepare("SELECT (SELECT value FROM meta WHERE key = 'ledger'),"
                                       "(SELECT seq FROM sqlite_sequence WHERE name = 'incidents'),"
                                       "(SELECT seq FROM sqlite_sequence WHERE name = 'losses')"));
@@ -97,7 +97,7 @@ base::Result<std::uint64_t> Ledger::Codes() const {
 base::Result<std::vector<Ledger::Added>> Ledger::AddedAfter(std::int64_t row,
                                                             std::size_t limit) const {
   const std::lock_guard lock(mutex_);
-  ASSIGN_OR_RETURN(Statement some,
+  ASSIGN_OR_RETURN(sqlite::Statement some,
                    database_->Prepare("SELECT row, code, fingerprint FROM incidents "
                                       "WHERE row > ? ORDER BY row LIMIT ?"));
   some.Bind(1, row).Bind(2, static_cast<std::int64_t>(limit));
@@ -124,7 +124,7 @@ base::Result<std::optional<std::vector<Ledger::Lost>>> Ledger::LostAfter(std::in
       database_->QueryInteger("SELECT seq FROM sqlite_sequence WHERE name = 'losses'"));
   if (last - loss > kMostLosses) return std::nullopt;
   ASSIGN_OR_RETURN(
-      Statement some,
+      sqlite::Statement some,
       database_->Prepare("SELECT loss, code FROM losses WHERE loss > ? ORDER BY loss"));
   some.Bind(1, loss);
   std::vector<Lost> lost;
@@ -138,8 +138,8 @@ base::Result<std::optional<std::vector<Ledger::Lost>>> Ledger::LostAfter(std::in
 base::Result<> Ledger::Measure(const std::string& incident, const std::string& neighbour,
                                double similarity, bool agreed) {
   const std::lock_guard lock(mutex_);
-  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
-  ASSIGN_OR_RETURN(Statement insert,
+  ASSIGN_OR_RETURN(sqlite::Transaction transaction, sqlite::Transaction::Begin(*database_));
+  ASSIGN_OR_RETURN(sqlite::Statement insert,
                    database_->Prepare("INSERT INTO measurements (incident, neighbour, similarity, "
                                       "agreed) VALUES (?, ?, ?, ?)"));
   RETURN_IF_ERROR(insert.Bind(1, incident)
@@ -147,16 +147,16 @@ base::Result<> Ledger::Measure(const std::string& incident, const std::string& n
                       .Bind(3, similarity)
                       .Bind(4, std::int64_t{agreed ? 1 : 0})
                       .Run());
-  RETURN_IF_ERROR(database_->Execute(fmt::format("DELETE FROM measurements WHERE number <= "
-                                                 "(SELECT max(number) FROM measurements) - {}",
-                                                 kMostMeasurements)
-                                         .c_str()));
+  RETURN_IF_ERROR(
+      database_->Execute(fmt::format("DELETE FROM measurements WHERE number <= "
+                                     "(SELECT max(number) FROM measurements) - {}",
+                                     kMostMeasurements)));
   return transaction.Commit();
 }
 
 base::Result<std::vector<Ledger::Measured>> Ledger::Measurements() const {
   const std::lock_guard lock(mutex_);
-  ASSIGN_OR_RETURN(Statement all,
+  ASSIGN_OR_RETURN(sqlite::Statement all,
                    database_->Prepare("SELECT similarity, agreed FROM measurements"));
   std::vector<Measured> measured;
   while (true) {

@@ -1,4 +1,5 @@
 // Opening the ledger's database: its tables, versions and settings.
+#include <chrono>
 #include <filesystem>
 #include <system_error>
 
@@ -15,8 +16,6 @@ constexpr std::int64_t kApplicationId = 0x454e434d;
 constexpr std::int64_t kSchemaVersion = 1;
 
 constexpr const char* kSettings =
-    "PRAGMA journal_mode=WAL;"
-    "PRAGMA synchronous=FULL;"
     "PRAGMA foreign_keys=ON;"
     // A recall reads a few rows anywhere among a million: the inner pages of the trees stay.
     "PRAGMA cache_size=-65536;"
@@ -78,7 +77,20 @@ base::Result<std::unique_ptr<Ledger>> Ledger::Open(const LedgerOptions& options)
     return base::Fail(base::ErrorKind::kUnavailable,
                       fmt::format("cannot make the directory {} of the memory: {}",
                                   options.directory, error.message()));
-  ASSIGN_OR_RETURN(auto database, Database::Open(path.string()));
+  // Others may have it open; their writes take milliseconds, an import of thousands some seconds.
+  constexpr std::chrono::seconds kBusyWait{10};
+  const std::string schema = fmt::format(
+      "{}PRAGMA user_version={};"
+      "INSERT INTO meta VALUES ('ledger', {}), ('dimensions', {}), "
+      "('fingerprint_version', {});",
+      kTables, kSchemaVersion, base::SystemRandom().Next() >> 1, options.dimensions,
+      kFingerprintVersion);
+  ASSIGN_OR_RETURN(auto database,
+                   sqlite::Database::Open(path.string(), {.application_id = kApplicationId,
+                                                          .schema = schema,
+                                                          .settings = kSettings,
+                                                          .sharing = sqlite::Sharing::kShared,
+                                                          .busy_wait = kBusyWait}));
   std::unique_ptr<Ledger> ledger(new Ledger(options, std::move(database)));
   RETURN_IF_ERROR(ledger->CheckSchema());
   RETURN_IF_ERROR(ledger->Prepare());
@@ -86,34 +98,11 @@ base::Result<std::unique_ptr<Ledger>> Ledger::Open(const LedgerOptions& options)
 }
 
 base::Result<> Ledger::CheckSchema() {
-  RETURN_IF_ERROR(database_->Execute(kSettings));
-  // Within a transaction, so that two processes that open a new one at once make it once.
-  ASSIGN_OR_RETURN(Transaction transaction, Transaction::Begin(*database_));
-  ASSIGN_OR_RETURN(const std::int64_t application,
-                   database_->QueryInteger("PRAGMA application_id"));
-  ASSIGN_OR_RETURN(const std::int64_t tables,
-                   database_->QueryInteger("SELECT count(*) FROM sqlite_schema"));
-  if (tables == 0) {
-    RETURN_IF_ERROR(database_->Execute(kTables));
-    RETURN_IF_ERROR(
-        database_->Execute(fmt::format("PRAGMA application_id={}; PRAGMA user_version={};",
-                                       kApplicationId, kSchemaVersion)
-                               .c_str()));
-    ASSIGN_OR_RETURN(Statement meta, database_->Prepare("INSERT INTO meta VALUES (?, ?)"));
-    const auto set = [&](std::string_view key, std::int64_t value) {
-      return meta.Bind(1, key).Bind(2, value).Run();
-    };
-    RETURN_IF_ERROR(set("ledger", static_cast<std::int64_t>(base::SystemRandom().Next() >> 1)));
-    RETURN_IF_ERROR(set("dimensions", static_cast<std::int64_t>(options_.dimensions)));
-    RETURN_IF_ERROR(set("fingerprint_version", kFingerprintVersion));
-    return transaction.Commit();
-  }
   ASSIGN_OR_RETURN(const std::int64_t version, database_->QueryInteger("PRAGMA user_version"));
   const auto refuse = [&](const std::string& why) {
     return base::Fail(base::ErrorKind::kInvalidArgument,
                       fmt::format("cannot open the memory {}: {}", database_->path(), why));
   };
-  if (application != kApplicationId) return refuse("it is a database of something else");
   if (version > kSchemaVersion)
     return refuse(fmt::format("it was made by a newer program (schema {}, this one knows {})",
                               version, kSchemaVersion));
@@ -132,7 +121,7 @@ base::Result<> Ledger::CheckSchema() {
   if (fingerprints != kFingerprintVersion)
     return refuse(fmt::format("its fingerprints are of version {}, this program makes version {}",
                               fingerprints, kFingerprintVersion));
-  return transaction.Commit();
+  return {};
 }
 
 }  // namespace enclave::memory

@@ -6,19 +6,18 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <exception>
 #include <limits>
 #include <utility>
 
 #include <fmt/format.h>
-#include <boost/asio/as_tuple.hpp>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
 #include "base/log.h"
+#include "net/http_exchange.h"
 #include "net/http_format.h"
 #include "net/tls_context.h"
 
@@ -30,8 +29,6 @@ using base::ErrorKind;
 using base::Result;
 
 constexpr std::size_t kReadBytes = 64 << 10;
-// Up to here, pieces of an answer are copied together: one system call and one TLS record.
-constexpr std::size_t kCoalesceBytes = 16 << 10;
 constexpr std::chrono::milliseconds kLingerTime{2000};
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
@@ -52,134 +49,7 @@ void AcknowledgeAtOnce(int fd) {
   setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &yes, sizeof yes);
 }
 
-std::unexpected<base::Error> ClientGone() {
-  return base::Fail(ErrorKind::kCancelled, "answering: the client has closed the connection");
-}
-
 }  // namespace
-
-// The answer to one request.
-class Connection::Writer final : public ResponseWriter {
- public:
-  enum class Stage { kNothing, kStreaming, kDone };
-
-  explicit Writer(Connection& connection) : connection_(connection) {}
-
-  asio::awaitable<Result<>> Send(Response response) override;
-  asio::awaitable<Result<>> Begin(Response response) override;
-  asio::awaitable<Result<>> Write(std::string_view data) override;
-  asio::awaitable<Result<>> End() override;
-  bool closed() const override { return connection_.gone(); }
-
-  Stage stage() const { return stage_; }
-  bool keep_alive() const { return keep_alive_; }
-  void set_keep_alive(bool keep_alive) { keep_alive_ = keep_alive; }
-  void set_request(bool is_head, bool is_http_1_0) {
-    is_head_ = is_head;
-    is_http_1_0_ = is_http_1_0;
-  }
-
- private:
-  void NoteConnectionHeader(const Response& response);
-
-  Connection& connection_;
-  Stage stage_ = Stage::kNothing;
-  bool keep_alive_ = false;
-  bool is_head_ = false;
-  bool is_http_1_0_ = false;
-  bool has_body_ = true;
-};
-
-// A request from its first byte to the end of its answer.
-struct Connection::Exchange {
-  explicit Exchange(Connection& connection)
-      : parser(&request, connection.core_->options.max_header_bytes,
-               connection.core_->options.max_body_bytes),
-        writer(connection) {}
-
-  Request request;
-  RequestParser parser;
-  Writer writer;
-  std::size_t charged_bytes = 0;
-  bool continue_sent = false;
-};
-
-void Connection::Writer::NoteConnectionHeader(const Response& response) {
-  const auto connection = response.headers.find("Connection");
-  if (connection != response.headers.end() && connection->second == "close") keep_alive_ = false;
-}
-
-asio::awaitable<Result<>> Connection::Writer::Send(Response response) {
-  if (stage_ != Stage::kNothing) {
-    co_return base::Fail(ErrorKind::kInternal, "answering: an answer was already begun");
-  }
-  if (closed()) co_return ClientGone();
-  stage_ = Stage::kDone;
-  NoteConnectionHeader(response);
-  const bool has_body = StatusHasBody(response.status);
-  std::size_t length = response.body.size();
-  if (is_head_ && response.body.empty()) {
-    // What GET would give may be told without making it.
-    const auto told = response.headers.find("Content-Length");
-    if (told != response.headers.end()) {
-      std::from_chars(told->second.data(), told->second.data() + told->second.size(), length);
-    }
-  }
-  std::string head = FormatResponseHead(response, has_body ? Framing::kLength : Framing::kNoBody,
-                                        length, keep_alive_);
-  std::string_view body = has_body && !is_head_ ? std::string_view(response.body) : "";
-  if (body.size() <= kCoalesceBytes) {
-    head.append(body);
-    body = {};
-  }
-  co_return co_await connection_.WriteAll(head, body);
-}
-
-asio::awaitable<Result<>> Connection::Writer::Begin(Response response) {
-  if (stage_ != Stage::kNothing) {
-    co_return base::Fail(ErrorKind::kInternal, "answering: an answer was already begun");
-  }
-  if (closed()) co_return ClientGone();
-  stage_ = Stage::kStreaming;
-  NoteConnectionHeader(response);
-  has_body_ = StatusHasBody(response.status) && !is_head_;
-  Framing framing = Framing::kChunked;
-  if (!StatusHasBody(response.status)) {
-    framing = Framing::kNoBody;
-  } else if (is_http_1_0_) {
-    framing = Framing::kUntilClose;
-    keep_alive_ = false;
-  }
-  const std::string head = FormatResponseHead(response, framing, 0, keep_alive_);
-  co_return co_await connection_.WriteAll(head, {});
-}
-
-asio::awaitable<Result<>> Connection::Writer::Write(std::string_view data) {
-  if (stage_ != Stage::kStreaming) {
-    co_return base::Fail(ErrorKind::kInternal, "answering: a piece outside of Begin and End");
-  }
-  if (closed()) co_return ClientGone();
-  if (data.empty() || !has_body_) co_return Result<>();  // an empty chunk would be the last one
-  if (is_http_1_0_) co_return co_await connection_.WriteAll(data, {});
-  std::string chunk = fmt::format("{:x}\r\n", data.size());
-  if (data.size() <= kCoalesceBytes) {
-    chunk.append(data).append("\r\n");
-    co_return co_await connection_.WriteAll(chunk, {});
-  }
-  const Result<> written = co_await connection_.WriteAll(chunk, data);
-  if (!written) co_return written;
-  co_return co_await connection_.WriteAll("\r\n", {});
-}
-
-asio::awaitable<Result<>> Connection::Writer::End() {
-  if (stage_ != Stage::kStreaming) {
-    co_return base::Fail(ErrorKind::kInternal, "answering: End without Begin");
-  }
-  if (closed()) co_return ClientGone();
-  stage_ = Stage::kDone;
-  if (!has_body_ || is_http_1_0_) co_return Result<>();
-  co_return co_await connection_.WriteAll("0\r\n\r\n", {});
-}
 
 Connection::Connection(std::shared_ptr<ServerCore> core, Socket socket, std::string peer_address)
     : core_(std::move(core)),
@@ -614,35 +484,6 @@ void Connection::Linger() {
   } else {
     ArmRead();
   }
-}
-
-asio::awaitable<Result<>> Connection::WriteAll(std::string_view first, std::string_view second) {
-  while (!first.empty() || !second.empty()) {
-    if (gone()) co_return ClientGone();
-    const IoResult wrote = transport_.Write(first, second);
-    switch (wrote.status) {
-      case IoStatus::kOk: {
-        const std::size_t of_first = std::min(wrote.bytes, first.size());
-        first.remove_prefix(of_first);
-        second.remove_prefix(wrote.bytes - of_first);
-        break;
-      }
-      case IoStatus::kWantWrite: {
-        SetDeadline(core_->options.write_timeout);
-        const auto [ec] =
-            co_await socket_.async_wait(Socket::wait_write, asio::as_tuple(asio::use_awaitable));
-        if (state() == State::kHandling) SetDeadline(std::nullopt);
-        if (ec) co_return ClientGone();
-        break;
-      }
-      case IoStatus::kWantRead:
-      case IoStatus::kClosed:
-      case IoStatus::kFailed:
-        broken_ = true;
-        co_return ClientGone();
-    }
-  }
-  co_return Result<>();
 }
 
 }  // namespace enclave::net

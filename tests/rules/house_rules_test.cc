@@ -172,7 +172,6 @@ const std::map<std::string, std::string>& LongFiles() {
   static const std::map<std::string, std::string> files = {
       {"src/cluster/kubelet/process_runtime.cc", "containers as processes, from start to removal"},
       {"src/cluster/kubelet/shim_main.cc", "the shim: one small program, linked alone"},
-      {"src/net/http_connection.cc", "one connection's life, as one coroutine and its limits"},
   };
   return files;
 }

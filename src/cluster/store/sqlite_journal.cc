@@ -1,11 +1,6 @@
 #include "cluster/store/sqlite_journal.h"
 
-#include <fcntl.h>
-#include <unistd.h>
 #include <charconv>
-
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include <fmt/format.h>
@@ -22,17 +17,13 @@ using kube::Revision;
 constexpr int kApplicationId = 0x454e434c;  // "ENCL", in the file's header
 constexpr std::string_view kSchemaVersion = "1";
 
-// locking_mode comes first: then the log's index is in this process's memory and no other process
-// can open the database. journal_size_limit (bytes) cuts the log file down after a burst.
+// journal_size_limit (bytes) cuts the log file down after a burst.
 constexpr const char* kConfigure = R"(
   PRAGMA page_size = 4096;
-  PRAGMA synchronous = FULL;
   PRAGMA journal_size_limit = 33554432;
   PRAGMA cache_size = -4096;
   PRAGMA temp_store = MEMORY;
   PRAGMA mmap_size = 0;
-  PRAGMA trusted_schema = OFF;
-  PRAGMA cell_size_check = ON;
 )";
 static_assert(kLogPages * 4096 <= 33554432);
 
@@ -52,94 +43,44 @@ constexpr const char* kCreate = R"(
   INSERT INTO meta VALUES ('schema', '1'), ('revision', '0');
 )";
 
-base::Error Damaged(const std::string& path, const std::string& what) {
-  return {ErrorKind::kInternal,
-          fmt::format("opening {}: the database is damaged: {}; restore it from a copy, or move it "
-                      "away to begin with an empty cluster",
-                      path, what)};
-}
-
-// A new file's name is durable only when its directory is.
-base::Result<void> SyncDirectoryOf(const std::string& path) {
-  const std::string parent = std::filesystem::path(path).parent_path().string();
-  const std::string directory = parent.empty() ? "." : parent;
-  const int fd = open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  const bool synced = fd >= 0 && fsync(fd) == 0;
-  const int error = errno;
-  if (fd >= 0) close(fd);
-  if (synced) return {};
-  return Fail(ErrorKind::kUnavailable,
-              fmt::format("syncing the directory {}: {}", directory,
-                          std::error_code(error, std::generic_category()).message()));
-}
-
-// Takes the lock, and creates the schema in an empty file.
-base::Result<void> Prepare(SqliteDatabase& database) {
-  ASSIGN_OR_RETURN(const std::string locking,
-                   database.QueryText("PRAGMA locking_mode = EXCLUSIVE"));
-  RETURN_IF_ERROR(database.Execute(kConfigure));
-  ASSIGN_OR_RETURN(const std::string mode, database.QueryText("PRAGMA journal_mode = WAL"));
-  if (locking != "exclusive" || mode != "wal") {
-    return Fail(ErrorKind::kUnavailable,
-                fmt::format("opening {}: this file system allows no write-ahead log (locking mode "
-                            "{}, journal mode {})",
-                            database.path(), locking, mode));
-  }
-  RETURN_IF_ERROR(database.Execute("BEGIN EXCLUSIVE"));
-  ASSIGN_OR_RETURN(const std::string id, database.QueryText("PRAGMA application_id"));
-  ASSIGN_OR_RETURN(const std::string tables,
-                   database.QueryText("SELECT count(*) FROM sqlite_schema"));
-  if (id == "0" && tables == "0") {
-    RETURN_IF_ERROR(database.Execute(kCreate));
-    RETURN_IF_ERROR(
-        database.Execute(fmt::format("PRAGMA application_id = {}", kApplicationId).c_str()));
-    RETURN_IF_ERROR(database.Execute("COMMIT"));
-    return SyncDirectoryOf(database.path());
-  }
-  if (id != fmt::to_string(kApplicationId)) {
-    return Fail(ErrorKind::kInternal,
-                fmt::format("opening {}: it is a database of another program (application id {})",
-                            database.path(), id));
-  }
+base::Result<void> CheckVersion(const sqlite::Database& database) {
   ASSIGN_OR_RETURN(const std::string schema,
                    database.QueryText("SELECT value FROM meta WHERE key = 'schema'"));
-  if (schema != kSchemaVersion) {
-    return Fail(ErrorKind::kInternal,
-                fmt::format("opening {}: its schema is version \"{}\", this program knows {}; use "
-                            "the program that wrote it",
-                            database.path(), schema, kSchemaVersion));
-  }
-  return database.Execute("COMMIT");
+  if (schema == kSchemaVersion) return {};
+  return Fail(ErrorKind::kInternal,
+              fmt::format("opening {}: its schema is version \"{}\", this program knows {}; use "
+                          "the program that wrote it",
+                          database.path(), schema, kSchemaVersion));
 }
 
-base::Result<Revision> LoadRevision(const SqliteDatabase& database) {
+base::Result<Revision> LoadRevision(const sqlite::Database& database) {
   // Text that is not the plain decimal form of a number counts as lost.
   ASSIGN_OR_RETURN(const std::string text,
                    database.QueryText("SELECT value FROM meta WHERE key = 'revision' AND "
                                       "CAST(value AS INTEGER) >= 0 AND "
                                       "value = CAST(CAST(value AS INTEGER) AS TEXT)"));
-  if (text.empty()) return Fail(Damaged(database.path(), "it has no revision"));
+  if (text.empty()) return Fail(database.Damaged("it has no revision"));
   std::uint64_t revision = 0;
   std::from_chars(text.data(), text.data() + text.size(), revision);
   return Revision{revision};
 }
 
-base::Result<ObjectTable> LoadObjects(const SqliteDatabase& database, Revision last) {
+base::Result<ObjectTable> LoadObjects(const sqlite::Database& database, Revision last) {
   ObjectTable objects;
-  ASSIGN_OR_RETURN(SqliteStatement rows,
+  ASSIGN_OR_RETURN(sqlite::Statement rows,
                    database.Prepare("SELECT created, resource, ns, name, revision, object FROM "
                                     "objects ORDER BY created"));
   while (true) {
     ASSIGN_OR_RETURN(const bool row, rows.Step());
     if (!row) return objects;
-    const Revision created{rows.Number(0)};
+    const Revision created{static_cast<std::uint64_t>(rows.Integer(0))};
     const Key key{std::string(rows.Text(1)), std::string(rows.Text(2)), std::string(rows.Text(3))};
-    const Revision revision{rows.Number(4)};
+    const Revision revision{static_cast<std::uint64_t>(rows.Integer(4))};
     std::string text(rows.Text(5));
     const auto damaged = [&](std::string_view what) {
-      return Fail(Damaged(database.path(),
-                          fmt::format("object {} ({} \"{}/{}\") {}", std::to_underlying(created),
-                                      key.resource, key.ns, key.name, what)));
+      return Fail(
+          database.Damaged(fmt::format("object {} ({} \"{}/{}\") {}", std::to_underlying(created),
+                                       key.resource, key.ns, key.name, what)));
     };
     kube::Json json = kube::Json::parse(text, nullptr, false);
     if (json.is_discarded()) return damaged("is not JSON");
@@ -158,26 +99,27 @@ base::Result<ObjectTable> LoadObjects(const SqliteDatabase& database, Revision l
 
 base::Result<SqliteJournal::Opened> SqliteJournal::Open(const std::string& path,
                                                         const Options& options) {
-  ASSIGN_OR_RETURN(std::unique_ptr<SqliteDatabase> database,
-                   SqliteDatabase::Open(path, options.vfs));
-  RETURN_IF_ERROR(Prepare(*database));
-  if (options.check_integrity) {
-    ASSIGN_OR_RETURN(const std::string verdict, database->QueryText("PRAGMA quick_check(1)"));
-    if (verdict != "ok") return Fail(Damaged(path, verdict));
-  }
+  ASSIGN_OR_RETURN(auto database,
+                   sqlite::Database::Open(path, {.application_id = kApplicationId,
+                                                 .schema = kCreate,
+                                                 .settings = kConfigure,
+                                                 .check_pages = options.check_integrity,
+                                                 .checkpoint_by_itself = false,
+                                                 .vfs = options.vfs}));
+  RETURN_IF_ERROR(CheckVersion(*database));
   ASSIGN_OR_RETURN(const Revision revision, LoadRevision(*database));
   ASSIGN_OR_RETURN(ObjectTable objects, LoadObjects(*database, revision));
 
   ASSIGN_OR_RETURN(
-      SqliteStatement insert,
+      sqlite::Statement insert,
       database->Prepare("INSERT INTO objects (created, resource, ns, name, revision, object) "
                         "VALUES (?1, ?2, ?3, ?4, ?5, ?6)"));
   ASSIGN_OR_RETURN(
-      SqliteStatement update,
+      sqlite::Statement update,
       database->Prepare("UPDATE objects SET revision = ?2, object = ?3 WHERE created = ?1"));
-  ASSIGN_OR_RETURN(SqliteStatement remove,
+  ASSIGN_OR_RETURN(sqlite::Statement remove,
                    database->Prepare("DELETE FROM objects WHERE created = ?1"));
-  ASSIGN_OR_RETURN(SqliteStatement set_revision,
+  ASSIGN_OR_RETURN(sqlite::Statement set_revision,
                    database->Prepare("UPDATE meta SET value = ?1 WHERE key = 'revision'"));
   std::unique_ptr<SqliteJournal> journal(new SqliteJournal(std::move(database), std::move(insert),
                                                            std::move(update), std::move(remove),
@@ -229,7 +171,7 @@ base::Result<void> SqliteJournal::Append(std::span<const Commit> commits) {
 }
 
 void SqliteJournal::Maintain(bool idle) {
-  if (database_->log_frames() < (idle ? options_.idle_log_pages : options_.log_pages)) return;
+  if (database_->log_pages() < (idle ? options_.idle_log_pages : options_.log_pages)) return;
   base::Result<void> copied = database_->Checkpoint();
   // Nothing is lost: the log keeps all commits, and the copy is tried again after the next batch.
   if (!copied && !checkpoint_failing_) base::LogWarning("store", copied.error().message());

@@ -12,7 +12,7 @@
 #include "base/result.h"
 #include "cluster/store/journal.h"
 #include "cluster/store/object_table.h"
-#include "cluster/store/sqlite_database.h"
+#include "sqlite/database.h"
 
 namespace enclave::cluster {
 
@@ -44,8 +44,8 @@ class SqliteJournal final : public Journal {
   void Maintain(bool idle) override;
 
  private:
-  SqliteJournal(std::unique_ptr<SqliteDatabase> database, SqliteStatement insert,
-                SqliteStatement update, SqliteStatement remove, SqliteStatement revision,
+  SqliteJournal(std::unique_ptr<sqlite::Database> database, sqlite::Statement insert,
+                sqlite::Statement update, sqlite::Statement remove, sqlite::Statement revision,
                 Options options)
       : options_(std::move(options)),
         database_(std::move(database)),
@@ -56,11 +56,11 @@ class SqliteJournal final : public Journal {
   base::Result<void> Write(const Commit& commit);
 
   const Options options_;
-  std::unique_ptr<SqliteDatabase> database_;  // first: statements end before it
-  SqliteStatement insert_;
-  SqliteStatement update_;
-  SqliteStatement remove_;
-  SqliteStatement revision_;
+  std::unique_ptr<sqlite::Database> database_;  // first: statements end before it
+  sqlite::Statement insert_;
+  sqlite::Statement update_;
+  sqlite::Statement remove_;
+  sqlite::Statement revision_;
   bool checkpoint_failing_ = false;
 };
 

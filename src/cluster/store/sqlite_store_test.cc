@@ -10,8 +10,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "cluster/store/sqlite_database.h"
 #include "cluster/store/test_support.h"
+#include "sqlite/database.h"
 
 namespace enclave::cluster {
 namespace {
@@ -36,9 +36,9 @@ class SqliteStoreTest : public ::testing::Test {
     return std::move(*store);
   }
   void Sql(const std::string& sql) {
-    auto database = SqliteDatabase::Open(path_, "");
+    auto database = sqlite::Database::Open(path_, {});
     ASSERT_TRUE(database);
-    const auto executed = (*database)->Execute(sql.c_str());
+    const auto executed = (*database)->Execute(sql);
     ASSERT_TRUE(executed) << executed.error().ToString();
   }
   void ExpectOpenFails(ErrorKind kind, const std::string& message) {

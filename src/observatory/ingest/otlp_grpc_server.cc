@@ -10,10 +10,10 @@
 
 #include "base/quote.h"
 #include "observatory/ingest/rpc_status.h"
-#include "observatory/ingest/worker_pool.h"
 #include "opentelemetry/logs_service.grpc.pb.h"
 #include "opentelemetry/metrics_service.grpc.pb.h"
 #include "opentelemetry/trace_service.grpc.pb.h"
+#include "telemetry/workers.h"
 
 namespace enclave::observatory::ingest {
 namespace {
@@ -36,14 +36,14 @@ template <typename Service>
 class ExportService final
     : public Service::template WithRawCallbackMethod_Export<typename Service::Service> {
  public:
-  ExportService(OtlpSignal signal, Receiver& receiver, WorkerPool& workers)
+  ExportService(OtlpSignal signal, Receiver& receiver, telemetry::Workers& workers)
       : signal_(signal), receiver_(receiver), workers_(workers) {}
 
   grpc::ServerUnaryReactor* Export(grpc::CallbackServerContext* context,
                                    const grpc::ByteBuffer* request,
                                    grpc::ByteBuffer* response) override {
     grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-    const bool taken = workers_.TrySubmit([this, context, request, response, reactor] {
+    const bool taken = workers_.Submit([this, context, request, response, reactor] {
       reactor->Finish(Answer(*context, *request, *response));
     });
     if (!taken) {
@@ -73,14 +73,14 @@ class ExportService final
 
   const OtlpSignal signal_;
   Receiver& receiver_;
-  WorkerPool& workers_;
+  telemetry::Workers& workers_;
 };
 
 class Server final : public OtlpGrpcServer {
  public:
   Server(Receiver& receiver, OtlpGrpcServerOptions options)
       : options_(std::move(options)),
-        workers_(options_.workers, options_.max_queued),
+        workers_("otlp-work", static_cast<int>(options_.workers), options_.max_queued),
         traces_(OtlpSignal::kTraces, receiver, workers_),
         metrics_(OtlpSignal::kMetrics, receiver, workers_),
         logs_(OtlpSignal::kLogs, receiver, workers_),
@@ -132,7 +132,7 @@ class Server final : public OtlpGrpcServer {
 
  private:
   const OtlpGrpcServerOptions options_;
-  WorkerPool workers_;
+  telemetry::ThreadWorkers workers_;
   ExportService<collector::trace::v1::TraceService> traces_;
   ExportService<collector::metrics::v1::MetricsService> metrics_;
   ExportService<collector::logs::v1::LogsService> logs_;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -12,6 +13,9 @@
 
 namespace re2 {
 class RE2;
+}
+namespace enclave::observatory::text {
+class Template;
 }
 
 namespace enclave::observatory::logql {
@@ -70,14 +74,60 @@ struct LineParser {
   std::vector<PatternPart> pattern{};       // pattern: no two captures side by side
 };
 
-using Stage = std::variant<LineFilter, LabelFilter, LineParser>;
+// line_format "...": the line becomes what the template makes of its labels.
+struct LineFormat {
+  std::shared_ptr<const text::Template> format{};
+};
+// label_format a=b, c="...": in this order, a label gets another's value and the other goes, or
+// what a template makes.
+struct LabelFormat {
+  struct One {
+    std::string label{};
+    std::string from{};                              // another label, or
+    std::shared_ptr<const text::Template> format{};  // a template
+  };
+  std::vector<One> formats{};
+};
+// drop and keep: labels by name, or only where they have such a value.
+struct LabelChoice {
+  bool keeps = false;
+  std::vector<std::pair<std::string, std::optional<telemetry::Matcher>>> labels{};
+};
+// Colours of terminals (ANSI) go.
+struct Decolorize {};
+
+using Stage = std::variant<LineFilter, LabelFilter, LineParser, LineFormat, LabelFormat,
+                           LabelChoice, Decolorize>;
+
+// unwrap label, unwrap duration(label): the label's value is what a metric query works on. A
+// duration counts in seconds, a size in bytes.
+struct Unwrap {
+  std::string label{};
+  ValueKind kind = ValueKind::kNumber;
+  std::vector<LabelFilter> filters{};  // behind it, mostly of __error__
+};
 
 struct LogSelector {
   telemetry::Matchers matchers;
   std::vector<Stage> stages{};
 };
 
-enum class RangeOp : std::uint8_t { kCountOverTime, kRate, kBytesOverTime, kBytesRate };
+enum class RangeOp : std::uint8_t {
+  kCountOverTime,
+  kRate,  // of lines, or of the sum of values
+  kBytesOverTime,
+  kBytesRate,
+  kRateCounter,  // from here on of values
+  kSumOverTime,
+  kAvgOverTime,
+  kMinOverTime,
+  kMaxOverTime,
+  kFirstOverTime,
+  kLastOverTime,
+  kStdvarOverTime,
+  kStddevOverTime,
+  kQuantileOverTime
+};
 enum class VectorOp : std::uint8_t { kSum, kAvg, kMin, kMax, kCount, kTopk, kBottomk };
 enum class BinaryOp : std::uint8_t {
   kAdd,
@@ -97,17 +147,23 @@ enum class BinaryOp : std::uint8_t {
 struct MetricExpr;
 using MetricExprPtr = std::shared_ptr<const MetricExpr>;
 
+struct Grouping {
+  bool without = false;
+  std::vector<std::string> labels{};  // sorted
+};
 struct RangeAggregation {
   RangeOp op;
-  LogSelector selector;
-  std::int64_t range_ns;
+  LogSelector selector{};
+  std::int64_t range_ns = 0;
   std::int64_t offset_ns = 0;
+  std::optional<Unwrap> unwrap{};
+  std::optional<Grouping> grouping{};
+  double quantile = 0;  // kQuantileOverTime
 };
 struct VectorAggregation {
   VectorOp op;
-  bool without = false;
-  std::vector<std::string> labels{};  // sorted
-  std::size_t k = 0;                  // topk, bottomk
+  Grouping grouping{};
+  std::size_t k = 0;  // topk, bottomk
   MetricExprPtr inner{};
 };
 struct BinaryExpr {

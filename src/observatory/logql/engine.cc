@@ -55,7 +55,7 @@ base::Result<Streams> Lines(telemetry::LogSource& source, Scan& scan, const LogS
         telemetry::Labels labels = pipeline.All();
         const auto [at, added] = by_labels.try_emplace(std::move(labels), streams.size());
         if (added) streams.push_back({at->first, {}});
-        streams[at->second].entries.push_back({record.time_ns, record.line});
+        streams[at->second].entries.push_back({record.time_ns, std::string(pipeline.line())});
         return ++count < limit;
       }));
   return streams;

@@ -28,6 +28,10 @@ struct Limits {
   std::size_t series = 5000;   // of a result, and of each function in it before grouping
   std::size_t points_per_series = 11000;
   std::size_t points = 20'000'000;  // of all series of one function
+  // Of values that are unwrapped: kept by one function at once, and looked at in all windows of a
+  // query, where each may be in many.
+  std::size_t samples = 5'000'000;
+  std::size_t window_samples = 2'000'000'000;
   // Of lines that one query reads, wanted or not.
   std::size_t scanned_lines = 100'000'000;
   std::size_t scanned_bytes = std::size_t{16} << 30;

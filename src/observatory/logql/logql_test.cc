@@ -265,6 +265,107 @@ TEST_F(LogqlTest, RegexpAndPatternFindLabels) {
   EXPECT_THAT(labels(R"(|= "another" | pattern `begins <rest>`)"), ElementsAre(R"({app="a"})"));
 }
 
+TEST_F(LogqlTest, LinesAndLabelsAreFormatted) {
+  const auto lines = [&](const std::string& stages) {
+    const auto result = engine_.QueryRange("{app=\"cart\"} |= \"user\" " + stages, 0,
+                                           1000 * kSecond, kSecond, 10, Direction::kForward);
+    if (!result) return result.error().message();
+    const Streams& streams = std::get<Streams>(*result);
+    if (streams.empty()) return std::string("none");
+    return streams[0].labels.ToString() + " " + streams[0].entries[0].line;
+  };
+  EXPECT_EQ(lines(R"(| json msg, took | line_format "{{.took}} {{.msg | upper}}" |= "ADD")"),
+            R"({app="cart", msg="add", took="15ms"} 15ms ADD)");
+  EXPECT_EQ(lines(R"(| json msg | line_format "{{.msg}}" |= "took")"), "none")
+      << "what follows sees the new line, and the source is not asked for its texts";
+  EXPECT_EQ(lines(R"(| json msg | line_format "a={{.msg}} b=2" | logfmt | msg="add" | drop msg)"),
+            R"({a="add", app="cart", b="2"} a=add b=2)");
+  EXPECT_EQ(lines(R"(| json msg | label_format app=`{{.msg}}-{{.app}}`, what=msg, b=`{{.app}}` )"
+                  R"(| keep app, what, b | line_format "x")"),
+            R"({app="add-cart", b="cart", what="add"} x)")
+      << "templates see the labels of before";
+  EXPECT_EQ(lines(R"(| json msg | label_format b=nothing | line_format "x")"),
+            R"({app="cart", msg="add"} x)");
+  EXPECT_EQ(lines(R"(| json msg, took | drop msg="other", took=~"1.*" | line_format "x")"),
+            R"({app="cart", msg="add"} x)");
+  EXPECT_EQ(lines(R"(| label_format x="{{div 1 0}}" | drop __error_details__ | line_format "x")"),
+            R"({__error__="TemplateFormatErr", app="cart"} x)");
+  EXPECT_EQ(
+      lines(R"(| logfmt --strict | drop __error__, __error_details__ | keep app)").substr(0, 13),
+      R"({app="cart"} )");
+  EXPECT_EQ(lines("| line_format \"\\x1b[31mred\\x1b[0m\" | decolorize"), R"({app="cart"} red)");
+}
+
+TEST_F(LogqlTest, ValuesAreUnwrapped) {
+  ListSource source;
+  const Labels a{{"app", "a"}};
+  source.Add(a, 10, "took=100ms size=1KB n=4 user=x");
+  source.Add(a, 20, "took=300ms size=3KB n=1 user=y");
+  source.Add(a, 30, "took=200ms size=2KB n=7 user=x");
+  source.Add(a, 40, "nothing to unwrap");
+  const auto at = [&](const std::string& query, std::int64_t second = 60) {
+    const auto result = Engine(source).Query(query, second * kSecond, 100, Direction::kForward);
+    std::vector<std::string> values;
+    if (!result) return std::vector<std::string>{result.error().message()};
+    for (const Series& series : std::get<Vector>(*result).series)
+      values.push_back(fmt::format("{} {:.6g}", series.labels.ToString(), series.points[0].value));
+    return values;
+  };
+  const auto of_n = [&](const std::string& function) {
+    return at(function + R"({app="a"} | logfmt n | unwrap n [1m]))");
+  };
+  EXPECT_THAT(of_n("sum_over_time("), ElementsAre(R"({app="a"} 12)"));
+  EXPECT_THAT(of_n("avg_over_time("), ElementsAre(R"({app="a"} 4)"));
+  EXPECT_THAT(of_n("min_over_time("), ElementsAre(R"({app="a"} 1)"));
+  EXPECT_THAT(of_n("max_over_time("), ElementsAre(R"({app="a"} 7)"));
+  EXPECT_THAT(of_n("first_over_time("), ElementsAre(R"({app="a"} 4)"));
+  EXPECT_THAT(of_n("last_over_time("), ElementsAre(R"({app="a"} 7)"));
+  EXPECT_THAT(of_n("stdvar_over_time("), ElementsAre(R"({app="a"} 6)"));
+  EXPECT_THAT(of_n("stddev_over_time("), ElementsAre(R"({app="a"} 2.44949)"));
+  EXPECT_THAT(of_n("quantile_over_time(0.75, "), ElementsAre(R"({app="a"} 5.5)"));
+  EXPECT_THAT(of_n("quantile_over_time(1, "), ElementsAre(R"({app="a"} 7)"));
+  EXPECT_THAT(of_n("rate("), ElementsAre(R"({app="a"} 0.2)"));
+  // A new start after the 4: 3 + 4 within 20 s; 10 s more before, half an interval behind.
+  EXPECT_THAT(of_n("rate_counter("), ElementsAre(R"({app="a"} 0.204167)"));
+  EXPECT_THAT(at(R"(sum_over_time({app="a"} | logfmt | unwrap duration(took) [1m]))"),
+              ElementsAre(R"({app="a", n="1", size="3KB", user="y"} 0.3)",
+                          R"({app="a", n="4", size="1KB", user="x"} 0.1)",
+                          R"({app="a", n="7", size="2KB", user="x"} 0.2)"));
+  EXPECT_THAT(at(R"(max_over_time({app="a"} | logfmt | unwrap bytes(size) [1m]) by (user))"),
+              ElementsAre(R"({user="x"} 2000)", R"({user="y"} 3000)"));
+  EXPECT_THAT(at(R"(sum by (user) (sum_over_time({app="a"} | logfmt | unwrap n [1m])))"),
+              ElementsAre(R"({user="x"} 11)", R"({user="y"} 1)"));
+  // (T - range, T]
+  EXPECT_THAT(at(R"(sum_over_time({app="a"} | logfmt n | unwrap n [20s]))", 30),
+              ElementsAre(R"({app="a"} 8)"));
+  EXPECT_THAT(at(R"(sum_over_time({app="a"}[20s] | logfmt n | unwrap n offset 10s))", 30),
+              ElementsAre(R"({app="a"} 5)"));
+  EXPECT_THAT(at(R"(sum_over_time({app="a"} | logfmt | unwrap user [1m]))")[0],
+              HasSubstr("SampleExtractionErr"));
+  EXPECT_THAT(at(R"(sum_over_time({app="a"} | logfmt | unwrap user | __error__="" [1m]))"),
+              ElementsAre());
+}
+
+TEST_F(LogqlTest, WhatIsUnwrappedIsBounded) {
+  ListSource source;
+  for (int i = 0; i < 100; ++i) source.Add({{"app", "a"}}, i, "n=1");
+  Limits limits;
+  limits.samples = 50;
+  const std::string query = R"(sum_over_time({app="a"} | logfmt | unwrap n [50s]))";
+  const auto ask = [&] {
+    return Engine(source, limits)
+        .QueryRange(query, 0, 99 * kSecond, kSecond, 0, Direction::kForward);
+  };
+  EXPECT_THAT(ask().error().message(), HasSubstr("unwraps more than 50 values"));
+  limits.samples = 100;
+  limits.window_samples = 3000;  // 50 values in each of the last 50 windows, fewer before
+  EXPECT_THAT(ask().error().message(), HasSubstr("looks at more than 3000 values"));
+  limits.window_samples = 4000;
+  const auto result = ask();
+  ASSERT_TRUE(result);
+  EXPECT_EQ(std::get<Matrix>(*result).series[0].points.back().value, 50);
+}
+
 TEST_F(LogqlTest, WhatAQueryReadsIsBounded) {
   ListSource source;
   for (int i = 0; i < 1000; ++i) source.Add({{"app", "a"}}, i, "a line like others");
@@ -350,13 +451,19 @@ INSTANTIATE_TEST_SUITE_P(
         Refused{R"({a="b"} | pattern "x <_>")", "no named capture"},
         Refused{R"({a="b"} | pattern "<x><y>")", "side by side"},
         Refused{R"({a="b"} | pattern)", "a text in quotes"},
-        Refused{R"({a="b"} | line_format "x")", "the stage line_format is not supported"},
-        Refused{R"({a="b"} | label_format a=b)", "the stage label_format is not supported"},
+        Refused{R"({a="b"} | line_format "{{nope}}")", "the function \"nope\" is not supported"},
+        Refused{R"({a="b"} | line_format x)", "a template in quotes"},
+        Refused{R"({a="b"} | label_format a=b, a="x")", "formatted twice"},
+        Refused{R"({a="b"} | label_format a)", "\"=\" was expected"},
         Refused{R"({a="b"} | unpack)", "the stage unpack is not supported"},
-        Refused{R"({a="b"} | drop a)", "the stage drop is not supported"},
-        Refused{R"(sum_over_time({a="b"} | unwrap x [5m]))",
-                "column 1: the function sum_over_time"},
-        Refused{R"(rate({a="b"} | unwrap x [5m]))", "column 16: the stage unwrap"},
+        Refused{R"({a="b"} | drop)", "the name of a label"},
+        Refused{R"({a="b"} | unwrap x)", "unwrap is of metric queries"},
+        Refused{R"(sum_over_time({a="b"}[5m]))", "column 1: sum_over_time needs values"},
+        Refused{R"(count_over_time({a="b"} | unwrap x [5m]))", "takes no unwrap"},
+        Refused{R"(sum_over_time({a="b"} | unwrap miles(x) [5m]))", "no conversion \"miles\""},
+        Refused{R"(sum_over_time({a="b"} | unwrap x [5m] | unwrap y))", "twice"},
+        Refused{R"(sum_over_time({a="b"} | unwrap x [5m]) by (y))", "sum by"},
+        Refused{R"(absent_over_time({a="b"}[5m]))", "the function absent_over_time is not"},
         Refused{R"(rate({a="b"}))", "where \"[\" was expected"},
         Refused{R"(rate({a="b"}[0s]))", "longer than nothing"},
         Refused{R"(rate({a="b"}[5m]) by (x))", "sum by"},

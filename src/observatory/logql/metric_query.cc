@@ -6,18 +6,20 @@
 #include <cmath>
 #include <limits>
 #include <optional>
+#include <span>
 #include <unordered_map>
 
 #include "base/quote.h"
 #include "observatory/logql/pipeline.h"
+#include "observatory/logql/window.h"
 
 namespace enclave::observatory::logql {
 namespace {
 
 using telemetry::Labels;
 
-Labels Group(const VectorAggregation& aggregation, const Labels& labels) {
-  return aggregation.without ? labels.Drop(aggregation.labels) : labels.Keep(aggregation.labels);
+Labels Group(const Grouping& grouping, const Labels& labels) {
+  return grouping.without ? labels.Drop(grouping.labels) : labels.Keep(grouping.labels);
 }
 
 // What one series of a range function sums up: where a value enters the windows and where it
@@ -79,7 +81,8 @@ std::int64_t SaturatingAdd(std::int64_t a, std::int64_t b) {
 }  // namespace
 
 base::Result<StepVector> MetricQuery::Evaluate(const MetricExpr& expr) {
-  if (const auto* range = std::get_if<RangeAggregation>(&expr.what)) return Range(*range, nullptr);
+  if (const auto* range = std::get_if<RangeAggregation>(&expr.what))
+    return range->unwrap ? Unwrapped(*range) : Counts(*range, nullptr);
   if (const auto* vector = std::get_if<VectorAggregation>(&expr.what)) return Aggregate(*vector);
   if (const auto* binary = std::get_if<BinaryExpr>(&expr.what)) return Combine(*binary);
   return Number(std::get<NumberExpr>(expr.what));
@@ -92,10 +95,8 @@ StepVector MetricQuery::Number(const NumberExpr& number) const {
   return result;
 }
 
-base::Result<StepVector> MetricQuery::Range(const RangeAggregation& range,
-                                            const VectorAggregation* sum) {
-  std::unordered_map<Labels, Sliding, telemetry::LabelsHash> series;
-  const bool bytes = range.op == RangeOp::kBytesOverTime || range.op == RangeOp::kBytesRate;
+base::Result<> MetricQuery::ForEach(const RangeAggregation& range, const Grouping* grouping,
+                                    const RecordVisitor& visit) {
   std::optional<base::Error> error;
   Pipeline pipeline(range.selector);
   const std::int64_t last = steps_.At(steps_.count - 1);
@@ -108,56 +109,79 @@ base::Result<StepVector> MetricQuery::Range(const RangeAggregation& range,
                 SaturatingAdd(SaturatingAdd(last, -range.offset_ns), 1)},
       .direction = telemetry::Direction::kForward,
       .contains = Pipeline::Literals(range.selector)};
-  const auto visit = [&](const Labels& stream, const telemetry::LogRecord& record) {
-    if (!pipeline.Process(stream, record)) return true;
-    if (pipeline.has_error()) {
-      error.emplace(base::ErrorKind::kInvalidArgument,
-                    fmt::format("a line cannot be read: {} ({}); leave such lines out with "
-                                "| __error__=\"\" behind the parser. The line: {}",
-                                pipeline.Get("__error__"), pipeline.Get("__error_details__"),
-                                base::Quote(std::string_view(record.line).substr(0, 200))));
-      return false;
-    }
-    Labels labels;
-    if (sum != nullptr && !sum->without) {
-      for (const std::string& name : sum->labels) labels.Set(name, pipeline.Get(name));
-    } else {
-      labels = pipeline.All();
-      if (sum != nullptr) labels = Group(*sum, labels);
-    }
-    const auto [at, added] = series.try_emplace(std::move(labels));
-    Sliding& sliding = at->second;
-    if (added) {
-      if (series.size() > limits_.series || series.size() * steps_.count > limits_.points) {
-        error.emplace(base::ErrorKind::kResourceExhausted,
-                      fmt::format("the query makes more than {} series; group them with sum by "
-                                  "(...), or select fewer streams",
-                                  series.size() - 1));
-        return false;
-      }
-      sliding.values.resize(steps_.count + 1);
-      sliding.records.resize(steps_.count + 1);
-    }
-    // The steps T with time <= T < time + range.
-    const auto step_from = [&](std::int64_t time_ns) -> std::size_t {
-      if (time_ns <= steps_.start_ns) return 0;
-      const auto after = static_cast<std::uint64_t>(time_ns - steps_.start_ns);
-      const auto step = static_cast<std::uint64_t>(steps_.step_ns);
-      return static_cast<std::size_t>(
-          std::min<std::uint64_t>((after - 1) / step + 1, steps_.count));
-    };
-    const std::int64_t time = SaturatingAdd(record.time_ns, range.offset_ns);
-    const std::size_t first = step_from(time);
-    const std::size_t end = step_from(SaturatingAdd(time, range.range_ns));
-    const auto value = bytes ? static_cast<std::int64_t>(record.line.size()) : 1;
-    sliding.values[first] += value;
-    sliding.values[end] -= value;
-    ++sliding.records[first];
-    --sliding.records[end];
-    return true;
-  };
-  RETURN_IF_ERROR(scan_.Query(source_, query, visit));
+  RETURN_IF_ERROR(
+      scan_.Query(source_, query, [&](const Labels& stream, const telemetry::LogRecord& record) {
+        if (!pipeline.Process(stream, record)) return true;
+        std::optional<double> value;
+        if (range.unwrap) {
+          value = pipeline.Value(*range.unwrap);
+          if (!value) return true;
+        } else {
+          value = static_cast<double>(pipeline.line().size());
+        }
+        if (pipeline.has_error()) {
+          error.emplace(
+              base::ErrorKind::kInvalidArgument,
+              fmt::format("a line cannot be read: {} ({}); leave such lines out with | "
+                          "__error__=\"\" behind the parser, or behind unwrap. The line: {}",
+                          pipeline.Get("__error__"), pipeline.Get("__error_details__"),
+                          base::Quote(pipeline.line().substr(0, 200))));
+          return false;
+        }
+        Labels labels;
+        if (grouping != nullptr && !grouping->without) {
+          for (const std::string& name : grouping->labels) labels.Set(name, pipeline.Get(name));
+        } else {
+          labels = pipeline.All();
+          if (range.unwrap) labels.Remove(range.unwrap->label);
+          if (grouping != nullptr) labels = Group(*grouping, labels);
+        }
+        auto taken =
+            visit(std::move(labels), SaturatingAdd(record.time_ns, range.offset_ns), *value);
+        if (!taken) error = std::move(taken).error();
+        return !error;
+      }));
   if (error) return base::Fail(std::move(*error));
+  return {};
+}
+
+base::Result<> MetricQuery::CheckSeries(std::size_t count) const {
+  if (count <= limits_.series && count * steps_.count <= limits_.points) return {};
+  return base::Fail(base::ErrorKind::kResourceExhausted,
+                    fmt::format("the query makes more than {} series; group them with sum by "
+                                "(...), or select fewer streams",
+                                count - 1));
+}
+
+base::Result<StepVector> MetricQuery::Counts(const RangeAggregation& range,
+                                             const Grouping* grouping) {
+  std::unordered_map<Labels, Sliding, telemetry::LabelsHash> series;
+  const bool bytes = range.op == RangeOp::kBytesOverTime || range.op == RangeOp::kBytesRate;
+  // The steps T with time <= T < time + range.
+  const auto step_from = [&](std::int64_t time_ns) -> std::size_t {
+    if (time_ns <= steps_.start_ns) return 0;
+    const auto after = static_cast<std::uint64_t>(time_ns - steps_.start_ns);
+    const auto step = static_cast<std::uint64_t>(steps_.step_ns);
+    return static_cast<std::size_t>(std::min<std::uint64_t>((after - 1) / step + 1, steps_.count));
+  };
+  RETURN_IF_ERROR(ForEach(range, grouping,
+                          [&](Labels labels, std::int64_t time, double size) -> base::Result<> {
+                            const auto [at, added] = series.try_emplace(std::move(labels));
+                            Sliding& sliding = at->second;
+                            if (added) {
+                              RETURN_IF_ERROR(CheckSeries(series.size()));
+                              sliding.values.resize(steps_.count + 1);
+                              sliding.records.resize(steps_.count + 1);
+                            }
+                            const std::size_t first = step_from(time);
+                            const std::size_t end = step_from(SaturatingAdd(time, range.range_ns));
+                            const std::int64_t value = bytes ? static_cast<std::int64_t>(size) : 1;
+                            sliding.values[first] += value;
+                            sliding.values[end] -= value;
+                            ++sliding.records[first];
+                            --sliding.records[end];
+                            return {};
+                          }));
 
   const bool rate = range.op == RangeOp::kRate || range.op == RangeOp::kBytesRate;
   const double divisor = rate ? static_cast<double>(range.range_ns) / 1e9 : 1;
@@ -177,10 +201,48 @@ base::Result<StepVector> MetricQuery::Range(const RangeAggregation& range,
   return result;
 }
 
+base::Result<StepVector> MetricQuery::Unwrapped(const RangeAggregation& range) {
+  std::unordered_map<Labels, std::vector<UnwrappedSample>, telemetry::LabelsHash> series;
+  std::size_t kept = 0;
+  RETURN_IF_ERROR(ForEach(range, range.grouping ? &*range.grouping : nullptr,
+                          [&](Labels labels, std::int64_t time, double value) -> base::Result<> {
+                            const auto [at, added] = series.try_emplace(std::move(labels));
+                            if (added) RETURN_IF_ERROR(CheckSeries(series.size()));
+                            if (++kept > limits_.samples)
+                              return base::Fail(
+                                  base::ErrorKind::kResourceExhausted,
+                                  fmt::format("the query unwraps more than {} values; take a "
+                                              "shorter time or select fewer streams",
+                                              limits_.samples));
+                            at->second.push_back({time, value});
+                            return {};
+                          }));
+  StepVector result;
+  for (auto& [labels, samples] : series) {
+    std::ranges::stable_sort(samples, {}, &UnwrappedSample::time_ns);
+    StepSeries one{labels, std::vector<double>(steps_.count), std::vector<bool>(steps_.count)};
+    std::size_t from = 0;
+    std::size_t to = 0;
+    for (std::size_t i = 0; i < steps_.count; ++i) {
+      const std::int64_t end = steps_.At(i);
+      while (to < samples.size() && samples[to].time_ns <= end) ++to;
+      while (from < to && samples[from].time_ns <= SaturatingAdd(end, -range.range_ns)) ++from;
+      if (from == to) continue;
+      RETURN_IF_ERROR(scan_.Look(to - from));
+      const auto value = OverWindow(range, std::span(samples).subspan(from, to - from), end);
+      one.there[i] = value.has_value();
+      one.values[i] = value.value_or(0);
+    }
+    result.series.push_back(std::move(one));
+  }
+  return result;
+}
+
 base::Result<StepVector> MetricQuery::Aggregate(const VectorAggregation& aggregation) {
   // A sum of counts is counted together at once.
   const auto* range = std::get_if<RangeAggregation>(&aggregation.inner->what);
-  if (aggregation.op == VectorOp::kSum && range != nullptr) return Range(*range, &aggregation);
+  if (aggregation.op == VectorOp::kSum && range != nullptr && !range->unwrap)
+    return Counts(*range, &aggregation.grouping);
   ASSIGN_OR_RETURN(StepVector inner, Evaluate(*aggregation.inner));
   if (inner.scalar)
     return base::Fail(base::ErrorKind::kInvalidArgument,
@@ -193,7 +255,7 @@ base::Result<StepVector> MetricQuery::Aggregate(const VectorAggregation& aggrega
   };
   std::map<Labels, Groups> groups;
   for (const StepSeries& series : inner.series) {
-    const auto [at, added] = groups.try_emplace(Group(aggregation, series.labels));
+    const auto [at, added] = groups.try_emplace(Group(aggregation.grouping, series.labels));
     Groups& group = at->second;
     if (added) {
       group.series = {at->first, std::vector<double>(steps_.count),
@@ -236,7 +298,7 @@ base::Result<StepVector> MetricQuery::Top(const VectorAggregation& aggregation,
   // Of equal values the first by labels.
   std::ranges::sort(inner.series, {}, &StepSeries::labels);
   for (std::size_t i = 0; i < inner.series.size(); ++i)
-    groups[Group(aggregation, inner.series[i].labels)].push_back(i);
+    groups[Group(aggregation.grouping, inner.series[i].labels)].push_back(i);
   std::vector<std::vector<bool>> kept(inner.series.size(), std::vector<bool>(steps_.count));
   std::vector<std::size_t> order;
   const bool top = aggregation.op == VectorOp::kTopk;

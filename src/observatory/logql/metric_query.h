@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -43,8 +44,16 @@ class MetricQuery {
   base::Result<StepVector> Evaluate(const MetricExpr& expr);
 
  private:
-  // With `by` only these labels make series, and values of others are added together.
-  base::Result<StepVector> Range(const RangeAggregation& range, const VectorAggregation* sum);
+  // What passes the selector, in the order of time: the labels that make its series, when it counts
+  // (offset included), and the value: what is unwrapped, else the size of the line in bytes.
+  using RecordVisitor =
+      std::function<base::Result<>(telemetry::Labels labels, std::int64_t time_ns, double value)>;
+  base::Result<> ForEach(const RangeAggregation& range, const Grouping* grouping,
+                         const RecordVisitor& visit);
+  base::Result<> CheckSeries(std::size_t count) const;
+  // Lines and bytes; of one group, they are added together.
+  base::Result<StepVector> Counts(const RangeAggregation& range, const Grouping* grouping);
+  base::Result<StepVector> Unwrapped(const RangeAggregation& range);
   base::Result<StepVector> Aggregate(const VectorAggregation& aggregation);
   base::Result<StepVector> Top(const VectorAggregation& aggregation, StepVector inner) const;
   base::Result<StepVector> Combine(const BinaryExpr& binary);

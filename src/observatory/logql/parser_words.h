@@ -1,5 +1,5 @@
 // The words of LogQL that its parser knows: what each means, and those that mean something in Loki
-// and are refused by name here. For parser.cc alone.
+// and are refused by name here. For the parser alone.
 #pragma once
 
 #include <algorithm>
@@ -14,10 +14,28 @@ struct Named {
   std::string_view name;
   Value value;
 };
-inline constexpr Named<RangeOp> kRangeOps[] = {{"count_over_time", RangeOp::kCountOverTime},
-                                               {"rate", RangeOp::kRate},
-                                               {"bytes_over_time", RangeOp::kBytesOverTime},
-                                               {"bytes_rate", RangeOp::kBytesRate}};
+enum class Unwraps : std::uint8_t { kNever, kMaybe, kAlways };
+struct RangeWord {
+  std::string_view name;
+  RangeOp op;
+  Unwraps unwraps;
+  bool groups = false;  // may have by (...) behind it
+};
+inline constexpr RangeWord kRangeOps[] = {
+    {"count_over_time", RangeOp::kCountOverTime, Unwraps::kNever},
+    {"rate", RangeOp::kRate, Unwraps::kMaybe},
+    {"bytes_over_time", RangeOp::kBytesOverTime, Unwraps::kNever},
+    {"bytes_rate", RangeOp::kBytesRate, Unwraps::kNever},
+    {"rate_counter", RangeOp::kRateCounter, Unwraps::kAlways},
+    {"sum_over_time", RangeOp::kSumOverTime, Unwraps::kAlways},
+    {"avg_over_time", RangeOp::kAvgOverTime, Unwraps::kAlways, true},
+    {"min_over_time", RangeOp::kMinOverTime, Unwraps::kAlways, true},
+    {"max_over_time", RangeOp::kMaxOverTime, Unwraps::kAlways, true},
+    {"first_over_time", RangeOp::kFirstOverTime, Unwraps::kAlways, true},
+    {"last_over_time", RangeOp::kLastOverTime, Unwraps::kAlways, true},
+    {"stdvar_over_time", RangeOp::kStdvarOverTime, Unwraps::kAlways, true},
+    {"stddev_over_time", RangeOp::kStddevOverTime, Unwraps::kAlways, true},
+    {"quantile_over_time", RangeOp::kQuantileOverTime, Unwraps::kAlways, true}};
 inline constexpr Named<VectorOp> kVectorOps[] = {
     {"sum", VectorOp::kSum},        {"avg", VectorOp::kAvg},     {"min", VectorOp::kMin},
     {"max", VectorOp::kMax},        {"count", VectorOp::kCount}, {"topk", VectorOp::kTopk},
@@ -40,26 +58,10 @@ inline constexpr BinaryWord kBinaryOps[] = {
     {"*", BinaryOp::kMultiply, 3}, {"/", BinaryOp::kDivide, 3},
     {"%", BinaryOp::kModulo, 3},   {"^", BinaryOp::kPower, 4}};
 // Names of the language that mean something, and nothing here yet.
-inline constexpr std::string_view kOtherStages[] = {
-    "unpack", "line_format", "label_format", "decolorize", "drop", "keep", "unwrap", "distinct"};
-inline constexpr std::string_view kOtherFunctions[] = {"sum_over_time",
-                                                       "avg_over_time",
-                                                       "min_over_time",
-                                                       "max_over_time",
-                                                       "first_over_time",
-                                                       "last_over_time",
-                                                       "stdvar_over_time",
-                                                       "stddev_over_time",
-                                                       "quantile_over_time",
-                                                       "absent_over_time",
-                                                       "rate_counter",
-                                                       "stddev",
-                                                       "stdvar",
-                                                       "sort",
-                                                       "sort_desc",
-                                                       "approx_topk",
-                                                       "label_replace",
-                                                       "variants"};
+inline constexpr std::string_view kOtherStages[] = {"unpack", "distinct"};
+inline constexpr std::string_view kOtherFunctions[] = {
+    "absent_over_time", "stddev",      "stdvar",        "sort",
+    "sort_desc",        "approx_topk", "label_replace", "variants"};
 
 template <typename Table>
 auto FindNamed(const Table& table, std::string_view name) {

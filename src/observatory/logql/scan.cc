@@ -43,6 +43,16 @@ bool Scan::Visited(const telemetry::LogRecord& record) {
   return Check(visited_lines_, visited_bytes_);
 }
 
+base::Result<> Scan::Look(std::size_t samples) {
+  samples_ += samples;
+  if (stop_.stop_requested()) return base::Fail(base::ErrorKind::kCancelled, "the client has gone");
+  if (samples_ <= limits_.window_samples) return {};
+  return base::Fail(base::ErrorKind::kResourceExhausted,
+                    fmt::format("the query looks at more than {} values; take a shorter range, a "
+                                "longer step, or select fewer streams",
+                                limits_.window_samples));
+}
+
 base::Result<> Scan::Query(telemetry::LogSource& source, telemetry::LogQuery query,
                            const telemetry::LogVisitor& visit) {
   if (!Check(read_lines_, read_bytes_)) return base::Fail(std::move(*error_));

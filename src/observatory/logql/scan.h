@@ -23,6 +23,8 @@ class Scan {
   // stop.
   base::Result<> Query(telemetry::LogSource& source, telemetry::LogQuery query,
                        const telemetry::LogVisitor& visit);
+  // Counts values that are looked at in windows; within the bounds as above.
+  base::Result<> Look(std::size_t samples);
 
  private:
   bool Read(std::size_t lines, std::size_t bytes);
@@ -37,6 +39,7 @@ class Scan {
   std::size_t read_bytes_ = 0;
   std::size_t visited_lines_ = 0;
   std::size_t visited_bytes_ = 0;
+  std::size_t samples_ = 0;
   std::optional<base::Error> error_{};
 };
 

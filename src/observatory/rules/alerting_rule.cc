@@ -45,7 +45,7 @@ std::string Fingerprint(const Labels& labels) {
 base::Result<Alert> AlertingRule::MakeAlert(const VectorSample& sample, WallTime now,
                                             base::Duration query_offset, RuleEngine& engine,
                                             const AlertContext& context) const {
-  TemplateData data;
+  text::TemplateData data;
   data.labels = sample.labels;
   data.value = sample.value;
   data.external_labels = context.external_labels;
@@ -54,7 +54,7 @@ base::Result<Alert> AlertingRule::MakeAlert(const VectorSample& sample, WallTime
     return engine.Query(expression, ToMs(now - query_offset));
   };
   // A template that fails shows its fault in its place: the alert must not be lost for it.
-  const auto expand = [&](const std::string& name, const Template& text) {
+  const auto expand = [&](const std::string& name, const text::Template& text) {
     auto expanded = text.Expand(data);
     if (expanded) return std::move(*expanded);
     base::LogWarning("rules", "a template of an alert fails",

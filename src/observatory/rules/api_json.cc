@@ -7,8 +7,8 @@
 #include <charconv>
 #include <cmath>
 
-#include "observatory/rules/humanize.h"
 #include "observatory/rules/rule_times.h"
+#include "observatory/text/humanize.h"
 
 namespace enclave::observatory::rules {
 namespace {
@@ -21,7 +21,7 @@ json ShownLabels(const telemetry::Labels& labels) {
   return object;
 }
 
-json ShownTemplates(const std::map<std::string, Template>& templates, bool expanded) {
+json ShownTemplates(const std::map<std::string, text::Template>& templates, bool expanded) {
   json object = json::object();
   for (const auto& [name, text] : templates) {
     // Labels of recording rules are literal texts.
@@ -40,7 +40,7 @@ std::string TimeOrNone(base::WallTime time) {
 
 // As Go's strconv with 'e' and the shortest digits.
 std::string AlertValue(double value) {
-  if (!std::isfinite(value)) return FormatGoFloat(value);
+  if (!std::isfinite(value)) return text::FormatGoFloat(value);
   std::string text = fmt::format("{:.17e}", value);
   for (int digits = 0; digits < 17; ++digits) {
     const std::string shorter = fmt::format("{:.{}e}", value, digits);

@@ -10,14 +10,11 @@
 #include <vector>
 
 #include "base/result.h"
-#include "telemetry/labels.h"
+#include "observatory/text/template.h"
 
 namespace enclave::observatory::rules {
 
-struct VectorSample {
-  telemetry::Labels labels;
-  double value = 0;
-};
+using VectorSample = text::Sample;
 
 class RuleEngine {
  public:

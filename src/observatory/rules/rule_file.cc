@@ -33,7 +33,7 @@ class RuleReader {
   RuleReader(std::string_view file, RuleEngine& engine) : file_(file), engine_(engine) {}
 
   base::Result<Rule> Read(const ConfigNode& node,
-                          const std::map<std::string, Template>& group_labels) const {
+                          const std::map<std::string, text::Template>& group_labels) const {
     Rule rule;
     rule.line = node.line;
     std::string record;
@@ -78,7 +78,7 @@ class RuleReader {
 
   // `expands`: texts are templates; else they are kept as they are.
   base::Result<> ReadTemplates(const ConfigNode& node, bool expands, bool is_label,
-                               std::map<std::string, Template>& out) const {
+                               std::map<std::string, text::Template>& out) const {
     if (node.kind != ConfigNode::Kind::kMap) {
       return base::Fail(ConfigError(file_, node.line, fmt::format("{} must be a map", node.key)));
     }
@@ -97,7 +97,7 @@ class RuleReader {
         // A recording rule's labels are literal: as one string of a template.
         text = "{{" + QuotedForTemplate(text) + "}}";
       }
-      auto parsed = Template::Parse(text);
+      auto parsed = text::Template::Parse(text, text::Dialect::kAlert);
       if (!parsed) return base::Fail(ConfigError(file_, child.line, parsed.error().message()));
       out.emplace(child.key, std::move(*parsed));
     }
@@ -133,7 +133,7 @@ base::Result<RuleGroup> ReadGroup(const ConfigNode& node, std::string_view file,
   group.interval = defaults.interval;
   group.query_offset = defaults.query_offset;
   const RuleReader rules(file, engine);
-  std::map<std::string, Template> labels;
+  std::map<std::string, text::Template> labels;
   ConfigReader reader(node, "a rule group", file);
   reader.Text("name", &group.name);
   reader.Duration("interval", &group.interval);
@@ -155,7 +155,7 @@ base::Result<RuleGroup> ReadGroup(const ConfigNode& node, std::string_view file,
   return group;
 }
 
-std::string Described(const std::map<std::string, Template>& templates) {
+std::string Described(const std::map<std::string, text::Template>& templates) {
   std::string text;
   for (const auto& [name, value] : templates) {
     text += base::Quote(name) + base::Quote(value.text());

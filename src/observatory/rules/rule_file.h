@@ -13,7 +13,7 @@
 #include "base/executor.h"
 #include "base/result.h"
 #include "observatory/rules/rule_engine.h"
-#include "observatory/rules/template.h"
+#include "observatory/text/template.h"
 
 namespace enclave::observatory::rules {
 
@@ -22,8 +22,8 @@ struct Rule {
   Kind kind = Kind::kRecording;
   std::string name{};  // of the recorded series, or of the alert
   std::string expression{};
-  std::map<std::string, Template> labels{};  // those of the group among them
-  std::map<std::string, Template> annotations{};
+  std::map<std::string, text::Template> labels{};  // those of the group among them
+  std::map<std::string, text::Template> annotations{};
   base::Duration hold{};         // "for"
   base::Duration keep_firing{};  // "keep_firing_for"
   int line = 0;

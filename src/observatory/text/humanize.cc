@@ -1,4 +1,4 @@
-#include "observatory/rules/humanize.h"
+#include "observatory/text/humanize.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <cstdint>
 
-namespace enclave::observatory::rules {
+namespace enclave::observatory::text {
 namespace {
 
 // %.4g as Go prints it.
@@ -121,4 +121,4 @@ std::string FormatGoFloat(double value) {
   return text;
 }
 
-}  // namespace enclave::observatory::rules
+}  // namespace enclave::observatory::text

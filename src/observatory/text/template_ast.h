@@ -2,22 +2,25 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include "base/result.h"
-#include "observatory/rules/rule_engine.h"
+#include "observatory/text/template.h"
 #include "telemetry/labels.h"
 
-namespace enclave::observatory::rules {
+namespace enclave::observatory::text {
 
 inline constexpr int kMaxTemplateDepth = 32;
 inline constexpr std::size_t kMaxTemplateOutput = 256 << 10;
 
 struct TemplatePipeline;
+struct TemplateFunction;
 
 struct TemplateOperand {
   enum class Kind : std::uint8_t {
@@ -31,7 +34,8 @@ struct TemplateOperand {
     kParen
   };
   Kind kind = Kind::kDot;
-  std::string text{};  // of a variable (without $), function or text
+  std::string text{};                          // of a variable (without $), function or text
+  const TemplateFunction* function = nullptr;  // of kFunction
   double number = 0;
   bool integer = false;  // a number written without point or exponent
   bool truth = false;
@@ -59,15 +63,15 @@ struct TemplateNode {
   std::vector<TemplateNode> otherwise{};
 };
 
-base::Result<std::vector<TemplateNode>> ParseTemplate(std::string_view text);
+base::Result<std::vector<TemplateNode>> ParseTemplate(std::string_view text, Dialect dialect);
 
 // A value while a template is expanded.
 struct TemplateValue;
-using TemplateList = std::vector<VectorSample>;
+using TemplateList = std::vector<Sample>;
 struct TemplateRoot {};  // the data that `.` is at the beginning
 struct TemplateValue {
-  std::variant<std::monostate, bool, std::int64_t, double, std::string, telemetry::Labels,
-               VectorSample, TemplateList, TemplateRoot>
+  std::variant<std::monostate, bool, std::int64_t, double, std::string, telemetry::Labels, Sample,
+               TemplateList, TemplateRoot>
       value{};
 };
 
@@ -78,11 +82,16 @@ struct TemplateFunction {
   int most;
   base::Result<TemplateValue> (*call)(const std::vector<TemplateValue>&);
 };
-// Null: no such function. `query` and what needs the data are known to the evaluation itself and
-// have no `call`.
-const TemplateFunction* FindTemplateFunction(std::string_view name);
+using TemplateFunctions = std::map<std::string, TemplateFunction, std::less<>>;
+// Those of both dialects are in each. `query` and what needs the data are known to the evaluation
+// itself and have no `call`.
+const TemplateFunctions& FunctionsOf(Dialect dialect);
+TemplateFunctions LineFunctions();  // of log lines alone
+
+std::unexpected<base::Error> WrongUse(std::string_view why);
+std::optional<double> AsNumber(const TemplateValue& value);
 
 bool IsTrue(const TemplateValue& value);
 std::string ToText(const TemplateValue& value);
 
-}  // namespace enclave::observatory::rules
+}  // namespace enclave::observatory::text

@@ -6,9 +6,9 @@
 #include <optional>
 
 #include "base/quote.h"
-#include "observatory/rules/template_ast.h"
+#include "observatory/text/template_ast.h"
 
-namespace enclave::observatory::rules {
+namespace enclave::observatory::text {
 namespace {
 
 using base::ErrorKind;
@@ -85,7 +85,7 @@ std::optional<std::string> ReadQuoted(std::string_view text, std::size_t& at) {
 
 class TemplateParser {
  public:
-  explicit TemplateParser(std::string_view text) : text_(text) {}
+  TemplateParser(std::string_view text, Dialect dialect) : text_(text), dialect_(dialect) {}
 
   base::Result<std::vector<TemplateNode>> Parse() {
     std::vector<TemplateNode> nodes;
@@ -143,7 +143,7 @@ class TemplateParser {
           continue;
         }
         for (const char* other : {"define", "template", "block", "break", "continue"}) {
-          if (word == other) return Refuse(fmt::format("{} is not supported in alerts", word));
+          if (word == other) return Refuse(fmt::format("{} is not supported", word));
         }
       }
       TemplateNode node{.kind = TemplateNode::Kind::kAction};
@@ -294,9 +294,11 @@ class TemplateParser {
   }
 
   bool Knows(const std::string& variable) const {
-    static constexpr std::string_view kGiven[] = {"", "labels", "value", "externalLabels",
+    static constexpr std::string_view kGiven[] = {"labels", "value", "externalLabels",
                                                   "externalURL"};
-    return std::ranges::find(kGiven, variable) != std::end(kGiven) ||
+    return variable.empty() ||
+           (dialect_ == Dialect::kAlert &&
+            std::ranges::find(kGiven, variable) != std::end(kGiven)) ||
            std::ranges::find(variables_, variable) != variables_.end();
   }
 
@@ -340,8 +342,7 @@ class TemplateParser {
     const TemplateOperand& first = command.operands.front();
     for (std::size_t i = 1; i < command.operands.size(); ++i) {
       const TemplateOperand& argument = command.operands[i];
-      if (argument.kind == TemplateOperand::Kind::kFunction &&
-          FindTemplateFunction(argument.text)->least > 0) {
+      if (argument.kind == TemplateOperand::Kind::kFunction && argument.function->least > 0) {
         return Refuse(fmt::format("{} as an argument needs parentheses", argument.text));
       }
     }
@@ -350,7 +351,7 @@ class TemplateParser {
       if (command.operands.size() > 1) return Refuse("a value has no arguments");
       return {};
     }
-    const TemplateFunction* function = FindTemplateFunction(first.text);
+    const TemplateFunction* function = first.function;
     const auto given = static_cast<int>(command.operands.size()) - 1 + (piped ? 1 : 0);
     if (given < function->least || (function->most >= 0 && given > function->most)) {
       return Refuse(fmt::format("{} has {} arguments", first.text, given));
@@ -369,8 +370,10 @@ class TemplateParser {
           operand.truth = token.text == "true";
         } else if (token.text == "nil") {
           operand.kind = TemplateOperand::Kind::kNil;
-        } else if (FindTemplateFunction(token.text) != nullptr) {
+        } else if (const auto found = FunctionsOf(dialect_).find(token.text);
+                   found != FunctionsOf(dialect_).end()) {
           operand.kind = TemplateOperand::Kind::kFunction;
+          operand.function = &found->second;
           operand.text = token.text;
           return {};  // has no fields
         } else {
@@ -426,13 +429,14 @@ class TemplateParser {
     }
     // What the data has is known; what a query gives shows only when it runs.
     if (operand.kind == TemplateOperand::Kind::kVariable && operand.text == "value" &&
-        !operand.fields.empty()) {
+        dialect_ == Dialect::kAlert && !operand.fields.empty()) {
       return Refuse("$value has no fields");
     }
     return {};
   }
 
   std::string_view text_;
+  const Dialect dialect_;
   std::size_t at_ = 0;
   bool trim_ = false;     // blanks after the last action go
   bool comment_ = false;  // the last action was one
@@ -443,8 +447,8 @@ class TemplateParser {
 
 }  // namespace
 
-base::Result<std::vector<TemplateNode>> ParseTemplate(std::string_view text) {
-  return TemplateParser(text).Parse();
+base::Result<std::vector<TemplateNode>> ParseTemplate(std::string_view text, Dialect dialect) {
+  return TemplateParser(text, dialect).Parse();
 }
 
-}  // namespace enclave::observatory::rules
+}  // namespace enclave::observatory::text

@@ -1,4 +1,5 @@
-// The functions of templates that need nothing but their arguments.
+// The functions of templates that need nothing but their arguments: of both dialects, and of
+// alerts.
 #include <fmt/format.h>
 #include <re2/re2.h>
 
@@ -8,34 +9,16 @@
 #include <optional>
 
 #include "base/quote.h"
-#include "observatory/rules/humanize.h"
-#include "observatory/rules/template_ast.h"
+#include "observatory/text/humanize.h"
+#include "observatory/text/regex.h"
+#include "observatory/text/template_ast.h"
 #include "telemetry/config_node.h"
 
-namespace enclave::observatory::rules {
+namespace enclave::observatory::text {
 namespace {
 
 using Args = std::vector<TemplateValue>;
 using telemetry::Labels;
-
-std::unexpected<base::Error> WrongUse(std::string_view why) {
-  return base::Fail(base::ErrorKind::kUnprocessable, std::string(why));
-}
-
-std::optional<double> AsNumber(const TemplateValue& value) {
-  if (const auto* number = std::get_if<double>(&value.value)) return *number;
-  if (const auto* whole = std::get_if<std::int64_t>(&value.value)) {
-    return static_cast<double>(*whole);
-  }
-  if (const auto* text = std::get_if<std::string>(&value.value)) {
-    double number = 0;
-    std::string_view digits = *text;
-    if (digits.starts_with('+')) digits.remove_prefix(1);
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-    if (error == std::errc() && end == digits.data() + digits.size()) return number;
-  }
-  return std::nullopt;
-}
 
 template <std::string (*kFormat)(double)>
 base::Result<TemplateValue> OnNumber(const Args& args) {
@@ -84,19 +67,19 @@ base::Result<TemplateValue> First(const Args& args) {
 }
 
 base::Result<TemplateValue> Value(const Args& args) {
-  const auto* sample = std::get_if<VectorSample>(&args[0].value);
+  const auto* sample = std::get_if<Sample>(&args[0].value);
   if (sample == nullptr) return WrongUse("value is of one sample: use first before it");
   return TemplateValue{sample->value};
 }
 
 base::Result<TemplateValue> Label(const Args& args) {
-  const auto* sample = std::get_if<VectorSample>(&args[1].value);
+  const auto* sample = std::get_if<Sample>(&args[1].value);
   if (sample == nullptr) return WrongUse("label is of one sample: use first before it");
   return TemplateValue{std::string(sample->labels.Get(ToText(args[0])))};
 }
 
 base::Result<TemplateValue> StringValue(const Args& args) {
-  const auto* sample = std::get_if<VectorSample>(&args[0].value);
+  const auto* sample = std::get_if<Sample>(&args[0].value);
   if (sample == nullptr) return WrongUse("strvalue is of one sample: use first before it");
   return TemplateValue{std::string(sample->labels.Get("__value__"))};
 }
@@ -106,7 +89,7 @@ base::Result<TemplateValue> SortByLabel(const Args& args) {
   if (list == nullptr) return WrongUse("sortByLabel is of what a query gives");
   TemplateList sorted = *list;
   const std::string name = ToText(args[0]);
-  std::ranges::sort(sorted, [&](const VectorSample& a, const VectorSample& b) {
+  std::ranges::sort(sorted, [&](const Sample& a, const Sample& b) {
     const auto key_a = a.labels.Get(name);
     const auto key_b = b.labels.Get(name);
     return key_a != key_b ? key_a < key_b : a.labels < b.labels;
@@ -114,43 +97,9 @@ base::Result<TemplateValue> SortByLabel(const Args& args) {
   return TemplateValue{std::move(sorted)};
 }
 
-base::Result<std::unique_ptr<re2::RE2>> Compile(const std::string& pattern) {
-  re2::RE2::Options options;
-  options.set_log_errors(false);
-  auto regex = std::make_unique<re2::RE2>(pattern, options);
-  if (regex->ok()) return regex;
-  return WrongUse(fmt::format("{} is no regular expression", base::Quote(pattern)));
-}
-
 base::Result<TemplateValue> Match(const Args& args) {
-  ASSIGN_OR_RETURN(const auto regex, Compile(ToText(args[0])));
+  ASSIGN_OR_RETURN(const auto regex, CompiledRegex(ToText(args[0])));
   return TemplateValue{re2::RE2::PartialMatch(ToText(args[1]), *regex)};
-}
-
-base::Result<TemplateValue> ReplaceAll(const Args& args) {
-  ASSIGN_OR_RETURN(const auto regex, Compile(ToText(args[0])));
-  // Go's $1 and ${1} are RE2's \1.
-  const std::string given = ToText(args[1]);
-  std::string rewrite;
-  for (std::size_t i = 0; i < given.size(); ++i) {
-    if (given[i] == '\\') {
-      rewrite += "\\\\";
-      continue;
-    }
-    const bool braced = given[i] == '$' && i + 1 < given.size() && given[i + 1] == '{';
-    const std::size_t digit = i + (braced ? 2 : 1);
-    if (given[i] == '$' && digit < given.size() && given[digit] >= '0' && given[digit] <= '9' &&
-        given[digit] - '0' <= regex->NumberOfCapturingGroups()) {
-      rewrite += '\\';
-      rewrite += given[digit];
-      i = digit + (braced ? 1 : 0);
-      continue;
-    }
-    rewrite += given[i];
-  }
-  std::string text = ToText(args[2]);
-  re2::RE2::GlobalReplace(&text, *regex, rewrite);
-  return TemplateValue{std::move(text)};
 }
 
 base::Result<TemplateValue> ParseDuration(const Args& args) {
@@ -403,49 +352,78 @@ bool IsAtLeast(std::partial_ordering order) {
   return std::is_gteq(order);
 }
 
-const std::map<std::string, TemplateFunction, std::less<>>& Functions() {
-  static const std::map<std::string, TemplateFunction, std::less<>> functions = {
+TemplateFunctions CommonFunctions() {
+  return {
       {"and", {1, -1, And}},
       {"eq", {2, -1, Equal}},
-      {"externalURL", {0, 0, nullptr}},
-      {"first", {1, 1, First}},
       {"ge", {2, 2, Comparison<IsAtLeast>}},
       {"gt", {2, 2, Comparison<IsGreater>}},
+      {"index", {2, 2, Index}},
+      {"le", {2, 2, Comparison<IsAtMost>}},
+      {"len", {1, 1, Len}},
+      {"lt", {2, 2, Comparison<IsLess>}},
+      {"ne", {2, 2, kNotEqual}},
+      {"not", {1, 1, Not}},
+      {"or", {1, -1, Or}},
+      {"print", {0, -1, Print}},
+      {"printf", {1, -1, Printf}},
+      {"title", {1, 1, OnText<Title>}},
+  };
+}
+
+TemplateFunctions AlertFunctions() {
+  return {
+      {"externalURL", {0, 0, nullptr}},
+      {"first", {1, 1, First}},
       {"humanize", {1, 1, OnNumber<Humanize>}},
       {"humanize1024", {1, 1, OnNumber<Humanize1024>}},
       {"humanizeDuration", {1, 1, OnNumber<HumanizeDuration>}},
       {"humanizePercentage", {1, 1, OnNumber<HumanizePercentage>}},
       {"humanizeTimestamp", {1, 1, OnNumber<HumanizeTimestamp>}},
-      {"index", {2, 2, Index}},
       {"label", {2, 2, Label}},
-      {"le", {2, 2, Comparison<IsAtMost>}},
-      {"len", {1, 1, Len}},
-      {"lt", {2, 2, Comparison<IsLess>}},
       {"match", {2, 2, Match}},
-      {"ne", {2, 2, kNotEqual}},
-      {"not", {1, 1, Not}},
-      {"or", {1, -1, Or}},
       {"parseDuration", {1, 1, ParseDuration}},
-      {"print", {0, -1, Print}},
-      {"printf", {1, -1, Printf}},
       {"query", {1, 1, nullptr}},
-      {"reReplaceAll", {3, 3, ReplaceAll}},
+      {"reReplaceAll", {3, 3, ReplaceRegex}},
       {"sortByLabel", {2, 2, SortByLabel}},
       {"stripPort", {1, 1, OnText<StripPort>}},
       {"strvalue", {1, 1, StringValue}},
-      {"title", {1, 1, OnText<Title>}},
       {"toLower", {1, 1, OnText<Lower>}},
       {"toUpper", {1, 1, OnText<Upper>}},
       {"value", {1, 1, Value}},
   };
-  return functions;
+}
+
+TemplateFunctions Joined(TemplateFunctions own) {
+  own.merge(CommonFunctions());
+  return own;
 }
 
 }  // namespace
 
-const TemplateFunction* FindTemplateFunction(std::string_view name) {
-  const auto found = Functions().find(name);
-  return found == Functions().end() ? nullptr : &found->second;
+const TemplateFunctions& FunctionsOf(Dialect dialect) {
+  static const TemplateFunctions alert = Joined(AlertFunctions());
+  static const TemplateFunctions line = Joined(LineFunctions());
+  return dialect == Dialect::kAlert ? alert : line;
+}
+
+std::unexpected<base::Error> WrongUse(std::string_view why) {
+  return base::Fail(base::ErrorKind::kUnprocessable, std::string(why));
+}
+
+std::optional<double> AsNumber(const TemplateValue& value) {
+  if (const auto* number = std::get_if<double>(&value.value)) return *number;
+  if (const auto* whole = std::get_if<std::int64_t>(&value.value)) {
+    return static_cast<double>(*whole);
+  }
+  if (const auto* text = std::get_if<std::string>(&value.value)) {
+    double number = 0;
+    std::string_view digits = *text;
+    if (digits.starts_with('+')) digits.remove_prefix(1);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (error == std::errc() && end == digits.data() + digits.size()) return number;
+  }
+  return std::nullopt;
 }
 
 bool IsTrue(const TemplateValue& value) {
@@ -456,7 +434,7 @@ bool IsTrue(const TemplateValue& value) {
     bool operator()(double number) const { return number != 0; }
     bool operator()(const std::string& text) const { return !text.empty(); }
     bool operator()(const Labels& labels) const { return !labels.empty(); }
-    bool operator()(const VectorSample&) const { return true; }
+    bool operator()(const Sample&) const { return true; }
     bool operator()(const TemplateList& list) const { return !list.empty(); }
     bool operator()(TemplateRoot) const { return true; }
   };
@@ -478,12 +456,12 @@ std::string ToText(const TemplateValue& value) {
       }
       return text + "]";
     }
-    std::string operator()(const VectorSample& sample) const {
+    std::string operator()(const Sample& sample) const {
       return sample.labels.ToString() + " " + FormatGoFloat(sample.value);
     }
     std::string operator()(const TemplateList& list) const {
       std::string text;
-      for (const VectorSample& sample : list) {
+      for (const Sample& sample : list) {
         if (text.size() > kMaxTemplateOutput) break;
         text += (text.empty() ? "" : " ") + (*this)(sample);
       }
@@ -494,4 +472,4 @@ std::string ToText(const TemplateValue& value) {
   return std::visit(Visitor(), value.value);
 }
 
-}  // namespace enclave::observatory::rules
+}  // namespace enclave::observatory::text

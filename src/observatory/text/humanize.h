@@ -4,7 +4,7 @@
 
 #include <string>
 
-namespace enclave::observatory::rules {
+namespace enclave::observatory::text {
 
 std::string Humanize(double value);             // 1234567 -> 1.235M
 std::string Humanize1024(double value);         // 1048576 -> 1Mi
@@ -15,4 +15,4 @@ std::string HumanizeTimestamp(double seconds);  // 0 -> 1970-01-01 00:00:00 +000
 // As Go's %v: shortest, with an exponent below 1e-4 and from 1e21.
 std::string FormatGoFloat(double value);
 
-}  // namespace enclave::observatory::rules
+}  // namespace enclave::observatory::text

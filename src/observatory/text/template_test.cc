@@ -1,31 +1,30 @@
-#include "observatory/rules/template.h"
+#include "observatory/text/template.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "observatory/rules/humanize.h"
+#include "observatory/text/humanize.h"
 
-namespace enclave::observatory::rules {
+namespace enclave::observatory::text {
 namespace {
 
 using testing::HasSubstr;
 
 // The text, or "error: ...".
 std::string Expand(std::string_view text, double value = 0.5) {
-  const auto parsed = Template::Parse(text);
+  const auto parsed = Template::Parse(text, Dialect::kAlert);
   if (!parsed) return "refused: " + parsed.error().message();
   TemplateData data;
   data.labels = {{"job", "web"}, {"instance", "web-1:8080"}};
   data.value = value;
   data.external_labels = {{"cluster", "lab"}};
   data.external_url = "http://obs";
-  data.query = [](const std::string& expression) -> base::Result<std::vector<VectorSample>> {
-    if (expression == "none") return std::vector<VectorSample>();
+  data.query = [](const std::string& expression) -> base::Result<std::vector<Sample>> {
+    if (expression == "none") return std::vector<Sample>();
     if (expression == "bad") {
       return base::Fail(base::ErrorKind::kInvalidArgument, "does not parse");
     }
-    return std::vector<VectorSample>{{{{"a", "x"}, {"b", "2"}}, 11},
-                                     {{{"a", "y"}, {"b", "1"}}, 21}};
+    return std::vector<Sample>{{{{"a", "x"}, {"b", "2"}}, 11}, {{{"a", "y"}, {"b", "1"}}, 21}};
   };
   auto expanded = parsed->Expand(data);
   return expanded ? *expanded : "error: " + expanded.error().message();
@@ -125,4 +124,4 @@ TEST(HumanizeTest, AsPrometheusHasIt) {
 }
 
 }  // namespace
-}  // namespace enclave::observatory::rules
+}  // namespace enclave::observatory::text

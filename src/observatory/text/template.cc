@@ -1,13 +1,13 @@
-#include "observatory/rules/template.h"
+#include "observatory/text/template.h"
 
 #include <fmt/format.h>
 
 #include <utility>
 
 #include "base/quote.h"
-#include "observatory/rules/template_ast.h"
+#include "observatory/text/template_ast.h"
 
-namespace enclave::observatory::rules {
+namespace enclave::observatory::text {
 namespace {
 
 using telemetry::Labels;
@@ -18,14 +18,19 @@ std::unexpected<base::Error> CannotExpand(std::string_view why) {
 
 class Expansion {
  public:
-  explicit Expansion(const TemplateData& data) : data_(data) {}
+  Expansion(const TemplateData& data, Dialect dialect) : data_(data), dialect_(dialect) {}
 
   base::Result<std::string> Run(const std::vector<TemplateNode>& nodes) {
-    RETURN_IF_ERROR(List(nodes, TemplateValue{TemplateRoot{}}));
+    RETURN_IF_ERROR(List(nodes, Root()));
     return std::move(output_);
   }
 
  private:
+  TemplateValue Root() const {
+    if (dialect_ == Dialect::kLine) return {data_.labels};
+    return {TemplateRoot{}};
+  }
+
   base::Result<> List(const std::vector<TemplateNode>& nodes, const TemplateValue& dot) {
     for (const TemplateNode& node : nodes) {
       if (output_.size() > kMaxTemplateOutput || ++steps_ > kMostSteps) {
@@ -122,13 +127,15 @@ class Expansion {
         args.push_back(std::move(arg));
       }
       if (i > 0) args.push_back(std::move(value));
-      ASSIGN_OR_RETURN(value, Call(first.text, args));
+      ASSIGN_OR_RETURN(value, Call(first, args));
     }
     return value;
   }
 
-  base::Result<TemplateValue> Call(const std::string& name,
+  base::Result<TemplateValue> Call(const TemplateOperand& function,
                                    const std::vector<TemplateValue>& args) {
+    const std::string& name = function.text;
+    if (name == "__line__") return TemplateValue{std::string(data_.line)};
     if (name == "externalURL") return TemplateValue{data_.external_url};
     if (name == "query") {
       if (!data_.query) return CannotExpand("there is nothing to query here");
@@ -137,7 +144,7 @@ class Expansion {
       if (!found) return std::unexpected(found.error().While("query in a template"));
       return TemplateValue{std::move(*found)};
     }
-    auto result = FindTemplateFunction(name)->call(args);
+    auto result = function.function->call(args);
     if (!result) return CannotExpand(fmt::format("{}: {}", name, result.error().message()));
     return result;
   }
@@ -155,7 +162,7 @@ class Expansion {
       case TemplateOperand::Kind::kNil:
         return TemplateValue{};
       case TemplateOperand::Kind::kFunction:
-        return Call(operand.text, {});  // one without arguments, as an argument
+        return Call(operand, {});  // one without arguments, as an argument
       case TemplateOperand::Kind::kDot:
         value = dot;
         break;
@@ -177,11 +184,11 @@ class Expansion {
     for (auto it = variables_.rbegin(); it != variables_.rend(); ++it) {
       if (it->first == name) return it->second;
     }
+    if (name.empty()) return Root();  // $
     if (name == "labels") return {data_.labels};
     if (name == "value") return {data_.value};
     if (name == "externalLabels") return {data_.external_labels};
-    if (name == "externalURL") return {data_.external_url};
-    return {TemplateRoot{}};  // $
+    return {data_.external_url};
   }
 
   base::Result<TemplateValue> Field(const TemplateValue& of, const std::string& name) const {
@@ -192,7 +199,7 @@ class Expansion {
       if (name == "ExternalURL") return TemplateValue{data_.external_url};
     } else if (const auto* labels = std::get_if<Labels>(&of.value)) {
       return TemplateValue{std::string(labels->Get(name))};
-    } else if (const auto* sample = std::get_if<VectorSample>(&of.value)) {
+    } else if (const auto* sample = std::get_if<Sample>(&of.value)) {
       if (name == "Labels") return TemplateValue{sample->labels};
       if (name == "Value") return TemplateValue{sample->value};
     }
@@ -203,6 +210,7 @@ class Expansion {
   static constexpr int kMostSteps = 100'000;
 
   const TemplateData& data_;
+  const Dialect dialect_;
   std::string output_;
   std::vector<std::pair<std::string, TemplateValue>> variables_;
   int queries_ = 0;
@@ -211,9 +219,10 @@ class Expansion {
 
 }  // namespace
 
-base::Result<Template> Template::Parse(std::string_view text) {
-  ASSIGN_OR_RETURN(std::vector<TemplateNode> nodes, ParseTemplate(text));
+base::Result<Template> Template::Parse(std::string_view text, Dialect dialect) {
+  ASSIGN_OR_RETURN(std::vector<TemplateNode> nodes, ParseTemplate(text, dialect));
   Template result;
+  result.dialect_ = dialect;
   result.text_ = text;
   result.nodes_ = std::make_shared<const std::vector<TemplateNode>>(std::move(nodes));
   return result;
@@ -221,7 +230,7 @@ base::Result<Template> Template::Parse(std::string_view text) {
 
 base::Result<std::string> Template::Expand(const TemplateData& data) const {
   if (nodes_ == nullptr) return std::string();
-  return Expansion(data).Run(*nodes_);
+  return Expansion(data, dialect_).Run(*nodes_);
 }
 
-}  // namespace enclave::observatory::rules
+}  // namespace enclave::observatory::text
