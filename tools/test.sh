@@ -47,7 +47,7 @@ gtest() {
   [[ -n $filter ]] && set -- "$@" --gtest_filter="*$filter*"
   local began=$SECONDS
   # A program that hangs is a failure that says so (exit code 124).
-  timeout -k 30 "${ENCLAVE_TEST_TIMEOUT_S:-1200}" "$program" --gtest_color=no "$@" >"$logs/$name.log" 2>&1 </dev/null 9>&-
+  timeout -k 30 "${ENCLAVE_TEST_TIMEOUT_S:-$((slow ? 3600 : 1200))}" "$program" --gtest_color=no "$@" >"$logs/$name.log" 2>&1 </dev/null 9>&-
   printf '%s %s\n' "$?" "$((SECONDS - began))" >"$logs/$name.exit"
 }
 # gtest_filtered NAME SUITES PROGRAM ARGUMENT...: the same for the tests of SUITES only.
@@ -64,6 +64,16 @@ gtest_filtered() {
     suites=$tests
   fi
   filter='' gtest "$name" "$program" --gtest_filter="$suites" "$@"
+}
+# system_suites PROGRAM ARGUMENT...: runs suites of it that file descriptor 7 names, one after the other,
+# until there are none; more than one may do so.
+system_suites() {
+  local suite
+  exec 8>"$logs/.suites"
+  while flock 8 && read -r -u 7 suite; do
+    flock -u 8
+    gtest_filtered "system.$suite" "$suite.*" "$@" 7<&- 8>&-
+  done
 }
 tally() {
   local name=$1 log=$logs/$1.log code seconds ok bad skip
@@ -217,32 +227,27 @@ if build release enclave enclave-shim enclave-testweb enclave-boutique enclave_s
     tidy=$!
   fi
   system=build/release/tests/enclave_system_test
-  mapfile -t suites < <("$system" --gtest_list_tests | sed -n 's/^\([A-Za-z0-9_]*\)\.$/\1/p')
-  # Three processes side by side: the oldest kubectl, the newest with the life cycle of enclaves, the others with bad input.
-  shards=('' '' '')
-  kubectls=() others=()
+  # Suite by suite, three side by side; those that took longest the last time begin, so that none is
+  # waited for alone at the end. What has not run yet may take long too.
+  mapfile -t suites < <("$system" --gtest_list_tests | sed -n 's/^\([A-Za-z0-9_]*\)\.$/\1/p' |
+    while read -r suite; do
+      seconds=9999
+      read -r _ seconds 2>/dev/null <"$logs/system.$suite.exit"
+      printf '%s %s\n' "$seconds" "$suite"
+    done | sort -s -k1,1nr | cut -d' ' -f2)
+  rm -f "$logs"/system.*
+  exec 7< <(printf '%s\n' "${suites[@]}")
+  workers=()
+  for _ in 1 2 3; do
+    system_suites "$system" ${slow:+--slow} &
+    workers+=("$!")
+  done
+  exec 7<&-
+  wait "${workers[@]}"
+  cat "$logs"/system.*.log | grep -a '^enclave tests: ' | sort -u
   for suite in "${suites[@]}"; do
-    if [[ $suite == Kubectl_* ]]; then kubectls+=("$suite"); else others+=("$suite"); fi
+    if [[ -s $logs/system.$suite.log || -z $filter ]]; then tally "system.$suite"; fi
   done
-  last=$((${#kubectls[@]} - 1))
-  for index in "${!kubectls[@]}"; do
-    if ((index == 0)); then shard=0; elif ((index == last)); then shard=1; else shard=2; fi
-    shards[shard]+="${kubectls[index]}.*:"
-  done
-  for index in "${!others[@]}"; do shards[(index + 1) % 3]+="${others[index]}.*:"; done
-  names=()
-  for index in 0 1 2; do
-    [[ -n ${shards[index]} ]] || continue
-    name=enclave_system_test.$((index + 1))
-    names+=("$name")
-    rm -f "$logs/$name.exit"
-    gtest_filtered "$name" "${shards[index]}" "$system" ${slow:+--slow} &
-    pids[index]=$!
-  done
-  wait "${pids[@]}"
-  grep -ah '^enclave tests: ' "$logs/${names[0]}.log"
-  grep -ah "^enclave tests: [0-9]" "$logs"/enclave_system_test.?.log
-  for name in "${names[@]}"; do tally "$name"; done
   wait "$simulation"
   tally enclave_sim_test
   if [[ $slow ]]; then check simulation-million build/release/sim/enclave_sim_run --steps 1000000; fi

@@ -93,6 +93,7 @@ class AgentTest : public testing::Test {
                  .dry_run = dry_run,
                  .diagnoser = diagnoser,
                  .objectives = objectives,
+                 .tracer = &tracer,
                  .publish = [this](const Record&, const std::string& markdown) -> base::Result<> {
                    report = markdown;
                    return {};
@@ -135,6 +136,8 @@ class AgentTest : public testing::Test {
   AgreeingDryRun dry_run;
   AnsweringDiagnoser diagnoser{time};
   FakeObjectives objectives;
+  std::vector<telemetry::Span> spans;
+  otel::Tracer tracer{time, random, [this](otel::EndedSpan one) { spans.push_back(one.span); }};
   Policy policy = TestPolicy();
   std::string directory;
   std::string report;
@@ -154,6 +157,21 @@ TEST_F(AgentTest, FindsRepairsVerifiesAndTells) {
                            "cart was released and fails", "[c1]", "## Action", "rollback_revision",
                            "## What would have caught it earlier"})
     EXPECT_THAT(report, HasSubstr(part));
+}
+
+TEST_F(AgentTest, ItsStepsAreSpansOfTheTraceThatItAdopted) {
+  BreakUntilRollback();
+  time.RunFor(seconds(20));
+  ASSERT_TRUE(Only()->trace);
+  std::vector<std::string> names;
+  for (const telemetry::Span& span : spans) {
+    EXPECT_EQ(span.trace_id, *Only()->trace) << span.name;
+    names.push_back(span.name);
+    if (span.name == "freeze context")
+      EXPECT_GE(span.end_ns - span.start_ns, 1'000'000'000) << "as long as it took";
+  }
+  for (const char* step : {"freeze context", "diagnose", "plan", "act", "verify", "incident"})
+    EXPECT_THAT(names, Contains(step));
 }
 
 TEST_F(AgentTest, AMissedObjectiveIsNoticedWithoutAnAlert) {

@@ -193,7 +193,6 @@ bool Driver::Freeze() {
     return false;
   }
   if (!MayTry(waiting_)) return false;
-  spans_.Begin(record(), "freeze context");
   waiting_.asked = true;
   waiting_.asked_at = core_.Now();
   const std::uint64_t question = ++waiting_.question;
@@ -207,7 +206,6 @@ bool Driver::Freeze() {
         Driver* driver = *self;
         if (driver == nullptr || driver->waiting_.question != question) return;
         if (!context) {
-          driver->spans_.Fail(context.error().message());
           if (!driver->TryAgain(&driver->waiting_, context.error().message()))
             driver->Close(Stage::kEscalated,
                           "no evidence could be had: " + context.error().message());
@@ -221,12 +219,16 @@ bool Driver::Freeze() {
           trace = (digest.traces.empty() ? trace::TraceId::Make(driver->core_.deps().random)
                                          : digest.traces.front())
                       .ToString();
-        driver->spans_.Note("enclave.context", digest.id);
-        driver->spans_.End();
         if (driver->Append(EventKind::kContextFrozen,
                            {{"context", ToJson(digest)}, {"trace", trace}})) {
           driver->context_ = std::move(*context);
           driver->frozen_at_ = driver->core_.Now();
+          // Only now the trace is known that it is a step of.
+          driver->record_ = driver->core_.Find(driver->incident_);
+          driver->spans_.Begin(driver->record(), "freeze context",
+                               *driver->frozen_at_ - driver->waiting_.asked_at);
+          driver->spans_.Note("enclave.context", digest.id);
+          driver->spans_.End();
         }
         driver->waiting_ = {.question = question + 1};
         driver->Step();

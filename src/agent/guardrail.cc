@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "kube/time.h"
 #include "telemetry/config_node.h"
 
 namespace enclave::agent {
@@ -120,6 +121,14 @@ Ruling JudgeHistory(const GuardrailPolicy& rail, const Action& action, const std
   return {};
 }
 
+// Of actions whose whole effect is that pods begin anew.
+void SeeBeginning(const kube::Object& pod, ClusterFacts* facts) {
+  const auto began = kube::TimeAt(pod.json(), "metadata.creationTimestamp");
+  if (!began) return;
+  const std::int64_t began_ns = began->time_since_epoch().count();
+  if (facts->began_ns == 0 || began_ns < facts->began_ns) facts->began_ns = began_ns;
+}
+
 }  // namespace
 
 Result<ClusterFacts> ReadClusterFacts(kube::Api& api, const Action& action) {
@@ -142,9 +151,11 @@ Result<ClusterFacts> ReadClusterFacts(kube::Api& api, const Action& action) {
     if (!selector.Matches(At(pod->json(), "metadata.labels"))) continue;
     ++of_workload;
     if (IsReady(*pod)) ++facts.ready;
+    if (action.kind == ActionKind::kRestart) SeeBeginning(*pod, &facts);
     for (const Step& step : action.steps) {
       if (step.verb != Step::Verb::kDelete || step.name != pod->name()) continue;
       ++facts.pods_touched;
+      SeeBeginning(*pod, &facts);
       facts.touches_ready_pod = facts.touches_ready_pod || IsReady(*pod);
       touched_labels = &At(pod->json(), "metadata.labels");
     }
@@ -189,6 +200,10 @@ Ruling Judge(const Policy& policy, const Action& action, const std::string& inci
                               action.confidence, policy.guardrail.min_confidence));
   if (Ruling ruling = JudgeReach(policy, action, facts); ruling.kind == Ruling::Kind::kRefused)
     return ruling;
+  // What has just begun needs a moment, and would only begin anew.
+  if (facts.began_ns != 0 && now_ns - facts.began_ns < policy.guardrail.cooldown.count())
+    return Wait(fmt::format("{} began less than {} ago", action.Subject(),
+                            telemetry::FormatConfigDuration(policy.guardrail.cooldown)));
   Ruling history = JudgeHistory(policy.guardrail, action, incident, past, now_ns);
   if (history.kind != Ruling::Kind::kAllowed) return history;
   return JudgeReach(policy, action, facts);

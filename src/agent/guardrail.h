@@ -28,6 +28,8 @@ struct ClusterFacts {
   bool one_by_one = true;          // a rollout that keeps the minimum by itself
   std::optional<std::size_t> scale_to{};
   std::string budget_refuses{};  // a PodDisruptionBudget that allows no disruption
+  // When the oldest of the pods began that are to begin anew, since 1970; 0: none are.
+  std::int64_t began_ns = 0;
 };
 // kNotFound when the workload is not there any more.
 base::Result<ClusterFacts> ReadClusterFacts(kube::Api& api, const Action& action);

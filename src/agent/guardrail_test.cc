@@ -88,6 +88,13 @@ TEST_F(GuardrailTest, CooldownOfTheWorkload) {
   EXPECT_EQ(Ask().kind, RulingKind::kAllowed) << "of another workload";
 }
 
+TEST_F(GuardrailTest, WhatHasJustBegunDoesNotBeginAnew) {
+  facts.began_ns = Ago(seconds(9));
+  EXPECT_EQ(Ask().kind, RulingKind::kWait);
+  facts.began_ns = Ago(seconds(10));
+  EXPECT_EQ(Ask().kind, RulingKind::kAllowed);
+}
+
 TEST_F(GuardrailTest, OneAtATime) {
   past = {{.subject = "shop/cart",
            .incident = "inc-0",
@@ -137,6 +144,7 @@ TEST(ClusterFactsTest, CountsPodsOfTheWorkload) {
   EXPECT_EQ(facts->pods_in_namespace, 5u);
   EXPECT_EQ(facts->pods_touched, 3u);
   EXPECT_EQ(facts->ready, 3u);
+  EXPECT_NE(facts->began_ns, 0);
   Action delete_pod{.kind = ActionKind::kDeletePod, .ns = "shop", .workload = "cart"};
   delete_pod.steps = {
       {.verb = Step::Verb::kDelete, .resource = "pods", .ns = "shop", .name = "cart-pod-1"}};
@@ -144,6 +152,11 @@ TEST(ClusterFactsTest, CountsPodsOfTheWorkload) {
   ASSERT_TRUE(one);
   EXPECT_EQ(one->pods_touched, 1u);
   EXPECT_TRUE(one->touches_ready_pod);
+  EXPECT_NE(one->began_ns, 0);
+  const Action rollback{.kind = ActionKind::kRollbackRevision, .ns = "shop", .workload = "cart"};
+  const auto other = ReadClusterFacts(api, rollback);
+  ASSERT_TRUE(other);
+  EXPECT_EQ(other->began_ns, 0) << "a bad release is not waited on";
 }
 
 }  // namespace

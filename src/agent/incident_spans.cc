@@ -18,8 +18,8 @@ std::optional<otel::SpanContext> LinkTo(trace::TraceId trace) {
 
 }  // namespace
 
-void IncidentSpans::BeginIncident(const Record& record) {
-  otel::SpanOptions options;
+void IncidentSpans::BeginIncident(const Record& record, base::Duration ago) {
+  otel::SpanOptions options{.ago = ago};
   if (record.trace)
     options.parent =
         trace::TraceContext{.trace_id = *record.trace, .sampling = trace::Sampling::kYes};
@@ -38,11 +38,11 @@ void IncidentSpans::BeginIncident(const Record& record) {
     for (const trace::TraceId& trace : record.digest->traces) link(trace);
 }
 
-void IncidentSpans::Begin(const Record& record, std::string_view step) {
+void IncidentSpans::Begin(const Record& record, std::string_view step, base::Duration ago) {
   if (tracer_ == nullptr) return;
-  if (incident_.context() == nullptr) BeginIncident(record);
+  if (incident_.context() == nullptr) BeginIncident(record, ago);
   step_.End();
-  otel::SpanOptions options;
+  otel::SpanOptions options{.ago = ago};
   options.parent = otel::ToTraceContext(*incident_.context());
   options.attributes = {{"enclave.incident", record.id}};
   step_ = tracer_->StartSpan(step, std::move(options));
@@ -63,7 +63,7 @@ void IncidentSpans::Fail(const std::string& why) {
 
 void IncidentSpans::Close(const Record& record) {
   if (tracer_ == nullptr) return;
-  if (incident_.context() == nullptr) BeginIncident(record);
+  if (incident_.context() == nullptr) BeginIncident(record, {});
   step_.End();
   incident_.SetAttribute("enclave.outcome", std::string(ToString(record.outcome)));
   incident_.SetAttribute("enclave.why", record.why);

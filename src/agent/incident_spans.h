@@ -19,8 +19,9 @@ class IncidentSpans {
  public:
   explicit IncidentSpans(otel::Tracer* tracer) : tracer_(tracer) {}
 
-  // Ends the step under way, if any, and begins the next.
-  void Begin(const Record& record, std::string_view step);
+  // Ends the step under way, if any, and begins the next, which is under way for `ago`. The first
+  // only when the record has its trace: all of them are in it.
+  void Begin(const Record& record, std::string_view step, base::Duration ago = {});
   void Note(std::string_view key, telemetry::AttributeValue value);
   void End();
   void Fail(const std::string& why);  // and End
@@ -28,7 +29,7 @@ class IncidentSpans {
   void Close(const Record& record);
 
  private:
-  void BeginIncident(const Record& record);
+  void BeginIncident(const Record& record, base::Duration ago);
   otel::Tracer* tracer_;
   otel::Span incident_;
   otel::Span step_;

@@ -131,12 +131,12 @@ Span Tracer::StartSpan(std::string_view name, SpanOptions options) {
       Span::Data{.tracer = this,
                  .context = context,
                  .span = {.trace_id = context.trace_id, .span_id = context.span_id},
-                 .started = clock_.Now()});
+                 .started = clock_.Now() - options.ago});
   if (data->context.sampled) {
     if (parent) data->span.parent_id = parent->parent;
     data->span.name = name;
     data->span.kind = options.kind;
-    data->span.start_ns = Nanoseconds(clock_.WallNow());
+    data->span.start_ns = Nanoseconds(clock_.WallNow() - options.ago);
     data->span.trace_state = data->context.trace_state;
     data->span.attributes = std::move(options.attributes);
     data->span.links = std::move(options.links);

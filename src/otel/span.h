@@ -82,6 +82,7 @@ struct SpanOptions {
   // The parent; unset: the span that is current on this thread, and without one a new trace begins.
   std::optional<trace::TraceContext> parent{};
   bool new_trace = false;  // begins a trace whatever is current
+  base::Duration ago{};    // how long before now it began
   Attributes attributes{};
   std::vector<telemetry::SpanLink> links{};
 };

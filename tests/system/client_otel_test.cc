@@ -21,13 +21,13 @@ TEST(ClientOtelTest, SendsOverGrpcAndHttp) {
   const std::filesystem::path folder = MakeFolder("client-otel");
   {
     Background observatory({EnclaveBinary(), "observatory", "--state", folder.string(), "--http",
-                            "127.0.0.1:29493", "--otlp-grpc", "127.0.0.1:29494"});
+                            "127.0.0.1:29495", "--otlp-grpc", "127.0.0.1:29496"});
     ASSERT_TRUE(Eventually(seconds(30), [] {
-      return HttpGet("127.0.0.1", 29493, "/-/ready").status == 200;
+      return HttpGet("127.0.0.1", 29495, "/-/ready").status == 200;
     })) << observatory.Printed();
     const Output checked =
-        Execute({"node", "check.mjs"}, {.environment = {{"OTLP_GRPC", "http://127.0.0.1:29494"},
-                                                        {"OBSERVATORY", "http://127.0.0.1:29493"}},
+        Execute({"node", "check.mjs"}, {.environment = {{"OTLP_GRPC", "http://127.0.0.1:29496"},
+                                                        {"OBSERVATORY", "http://127.0.0.1:29495"}},
                                         .directory = client.string(),
                                         .timeout = seconds(120)});
     EXPECT_EQ(checked.code, 0) << checked.Story() << observatory.Printed();

@@ -1,10 +1,13 @@
-// The system tests: `--slow` runs the long versions as well.
+// The system tests: `--slow` runs the long versions as well, `--kills N --seed N` those that kill
+// as often, at the moments of that seed.
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
+#include <string>
 #include <string_view>
 #include <thread>
 
@@ -69,8 +72,12 @@ class Interruption {
 int main(int argc, char** argv) {
   using namespace enclave::system_test;
   testing::InitGoogleTest(&argc, argv);
-  for (int i = 1; i < argc; ++i)
-    if (std::string_view(argv[i]) == "--slow") SetSlow();
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word(argv[i]);
+    if (word == "--slow") SetSlow();
+    if ((word == "--kills" || word == "--seed") && i + 1 < argc)
+      SetNumber(std::string(word), std::strtoul(argv[i + 1], nullptr, 10));
+  }
   std::signal(SIGPIPE, SIG_IGN);
   const Interruption interruption;
   // Ten thousand connections at once want as many descriptors.
