@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <set>
 
 #include "agent/planner.h"
 #include "agent/remedies.h"
 #include "agent/test_support.h"
+#include "otel/context.h"
 
 namespace enclave::agent {
 namespace {
@@ -48,6 +50,18 @@ TEST_F(ActuatorTest, ChangesTheFieldAndMarksTheObject) {
   EXPECT_EQ(Annotation(kActionIdAnnotation), "inc-1-a1");
   EXPECT_EQ(Annotation(kTraceIdAnnotation), marks.trace_id);
   EXPECT_EQ(Annotation(kIncidentAnnotation), "inc-1");
+}
+
+TEST_F(ActuatorTest, ItsRequestsBelongToTheTraceOfTheIncident) {
+  std::set<std::string> traces;
+  api.SetFault([&](const kube::FakeApi::Call&) -> std::optional<base::Error> {
+    const auto trace = otel::CurrentTrace();
+    traces.insert(trace ? trace->trace_id.ToString() : "none");
+    return std::nullopt;
+  });
+  ASSERT_TRUE(RunStep(api, ImageStep("cart:v2", "cart:v1"), marks));
+  EXPECT_EQ(traces, (std::set{marks.trace_id}));
+  EXPECT_FALSE(otel::CurrentTrace());
 }
 
 TEST_F(ActuatorTest, TheSameActionHappensOnce) {
