@@ -56,11 +56,6 @@ std::string TimeSpan(std::int64_t ns) {
   return fmt::format("{}h{:02}m", seconds / 3600, seconds / 60 % 60);
 }
 
-std::string TextOf(const telemetry::Attributes& attributes, std::string_view key) {
-  const telemetry::AttributeValue* value = telemetry::Find(attributes, key);
-  return value == nullptr ? "" : telemetry::ToText(*value);
-}
-
 std::string LayerOf(const Span& span) {
   if (telemetry::ServiceName(span.resource) == kTerminal) return kTerminal;
   switch (span.kind) {
@@ -162,10 +157,10 @@ Step StepOf(const Span& span, int depth, const Bars& bars, const StoryColours& c
   const std::string layer = LayerOf(span);
   std::string what = OneLine(span.name);
   if (layer == kTerminal) {
-    const std::string line = TextOf(span.attributes, "process.command_line");
+    const std::string line = AttributeText(span.attributes, "process.command_line");
     if (!line.empty()) what = line.starts_with(what) ? line : what + ": " + line;
     what = OneLine(what);
-    if (const std::string who = TextOf(span.attributes, "user.name"); !who.empty())
+    if (const std::string who = AttributeText(span.attributes, "user.name"); !who.empty())
       what += colours.dim("  by " + OneLine(who));
   } else {
     what = OneLine(service) + "  " + what;
@@ -327,7 +322,7 @@ std::vector<Step> WayOf(const Story& story, const StoryColours& colours) {
   std::vector<Step> way;
   for (const Span& span : story.spans) {
     if (LayerOf(span) != kTerminal) continue;
-    std::string line = TextOf(span.attributes, "process.command_line");
+    std::string line = AttributeText(span.attributes, "process.command_line");
     if (line.empty()) line = span.name;
     way.push_back({.time_ns = span.start_ns, .layer = "command", .text = OneLine(line)});
   }

@@ -1,23 +1,24 @@
 #include "cli/story_span.h"
 
 namespace enclave::cli {
-namespace {
 
 using telemetry::Span;
 
-std::string TextOf(const telemetry::Attributes& attributes, std::string_view key) {
+std::string AttributeText(const telemetry::Attributes& attributes, std::string_view key) {
   const telemetry::AttributeValue* value = telemetry::Find(attributes, key);
   return value == nullptr ? "" : telemetry::ToText(*value);
 }
 
+namespace {
+
 std::string PlaceIn(const telemetry::Attributes& attributes) {
-  std::string file = TextOf(attributes, "code.filepath");
-  if (file.empty()) file = TextOf(attributes, "code.file.path");
-  std::string line = TextOf(attributes, "code.lineno");
-  if (line.empty()) line = TextOf(attributes, "code.line.number");
+  std::string file = AttributeText(attributes, "code.filepath");
+  if (file.empty()) file = AttributeText(attributes, "code.file.path");
+  std::string line = AttributeText(attributes, "code.lineno");
+  if (line.empty()) line = AttributeText(attributes, "code.line.number");
   if (file.empty()) return {};
-  std::string function = TextOf(attributes, "code.function");
-  if (function.empty()) function = TextOf(attributes, "code.function.name");
+  std::string function = AttributeText(attributes, "code.function");
+  if (function.empty()) function = AttributeText(attributes, "code.function.name");
   // Without the namespaces and classes around it: the file says where it is.
   function.erase(0, function.rfind("::") == std::string::npos ? 0 : function.rfind("::") + 2);
   std::string place = line.empty() ? file : file + ":" + line;
@@ -38,8 +39,8 @@ std::string PlaceOfSpan(const Span& span) {
 std::string MessageOfSpan(const Span& span) {
   for (const telemetry::SpanEvent& event : span.events) {
     if (event.name != "exception") continue;
-    const std::string type = TextOf(event.attributes, "exception.type");
-    const std::string message = TextOf(event.attributes, "exception.message");
+    const std::string type = AttributeText(event.attributes, "exception.type");
+    const std::string message = AttributeText(event.attributes, "exception.message");
     return type.empty() ? message : message.empty() ? type : type + ": " + message;
   }
   return span.status_message;

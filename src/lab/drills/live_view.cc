@@ -104,7 +104,10 @@ std::string ObjectiveLine(const Live& live, const Objective& objective, std::siz
   std::string bars;
   std::string run;
   std::string_view colour;
-  const auto flush = [&] { bars += run.empty() ? "" : Painted(style, colour, run), run.clear(); };
+  const auto flush = [&] {
+    if (!run.empty()) bars += Painted(style, colour, run);
+    run.clear();
+  };
   for (std::size_t i = first; i < values.size(); ++i) {
     if (i == broken_at && i > first) {
       flush();
@@ -120,8 +123,9 @@ std::string ObjectiveLine(const Live& live, const Objective& objective, std::siz
       values.size() - first + (broken_at > first && broken_at < values.size() ? 1 : 0);
   const std::optional<double> last = values.empty() ? std::nullopt : values.back();
   const std::string text = ValueText(objective, last);
+  const std::string title = Cut(objective.title, title_width);
   return fmt::format(
-      "  {:<{}}  {}{} {}", objective.title, title_width, bars,
+      "  {}{}  {}{} {}", title, std::string(title_width - CountCharacters(title), ' '), bars,
       std::string(room - std::min(shown, room), ' '),
       Painted(style, is_met(last) ? "0" : "1;31",
               std::string(kValueWidth - std::min(kValueWidth, text.size()), ' ') + text));
@@ -201,7 +205,9 @@ std::vector<std::string> Picture(const Live& live, const std::vector<Objective>&
   lines.push_back(PhaseBar(live, style));
   lines.emplace_back();
   std::size_t longest = 0;
-  for (const Objective& objective : objectives) longest = std::max(longest, objective.title.size());
+  for (const Objective& objective : objectives)
+    longest = std::max(longest, CountCharacters(objective.title));
+  longest = std::min(longest, style.width - std::min<std::size_t>(style.width, 24));
   for (const Objective& objective : objectives)
     lines.push_back(ObjectiveLine(live, objective, longest, style));
   lines.emplace_back();
