@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <memory>
 #include <set>
 
 #include "agent/planner.h"
@@ -281,7 +282,7 @@ TEST_F(PlannerTest, WhatAPersonChangesAfterAnActionIsNotTheAgents) {
     auto object = std::make_unique<kube::Object>(std::move(json));
     ASSERT_TRUE((*history)->See(kube::kDeployment, before.get(), *object));
     before = std::move(object);
-    time.RunFor(seconds(1));
+    time.RunFor(std::chrono::seconds(1));
   };
   see("cart:v1", "");
   see("cart:v2", "");
