@@ -178,7 +178,7 @@ void PrintStep(const drills::StoryStep& step) {
 }
 
 void PrintStory(const drills::Drill& drill, const drills::Seen& seen,
-                const drills::Verdict& verdict) {
+                const drills::Verdict& verdict, const std::string& state) {
   fmt::print("\n{} {}\n", verdict.passed() ? Green("●") : Red("●"), drill.title);
   for (const drills::StoryStep& step : drills::Story(drill, seen, verdict)) PrintStep(step);
   const auto time = [](const std::optional<base::Duration>& duration) {
@@ -191,7 +191,8 @@ void PrintStory(const drills::Drill& drill, const drills::Seen& seen,
     fmt::print("{}: {}, detected after {}, well again after {}\n", drill.name,
                verdict.passed() ? Green("passed") : Red("failed"), time(verdict.detection),
                time(verdict.recovery));
-  fmt::print("{}\n\n", Dim("all of it: enclave trace " + seen.trace));
+  fmt::print("{}\n\n", Dim(fmt::format("all of it: enclave trace {}{}", seen.trace,
+                                       state.empty() ? "" : " --state " + state)));
   std::fflush(stdout);
 }
 
@@ -348,7 +349,7 @@ class Session {
     if (command_.output == OutputFormat::kJson)
       PrintJsonLine(drills::ToJson(drill, seen, verdict));
     else
-      PrintStory(drill, seen, verdict);
+      PrintStory(drill, seen, verdict, command_.state);
     return verdict.passed();
   }
 
