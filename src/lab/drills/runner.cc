@@ -234,6 +234,8 @@ void Runner::Watch(State* state) {
     if (Finished(*state)) return;
     if (!world_.pace.Wait(kStep)) {
       state->seen.interrupted = true;
+      Tell(state, "interrupted: what was broken is put back");
+      Tick(state);
       return;
     }
     if (const auto done = CarryDue(state); !done) {
