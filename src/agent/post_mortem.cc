@@ -216,7 +216,8 @@ std::string Describe(const Event& event) {
     case EventKind::kDiagnosed:
       return "diagnosed: " + OneLine(StringAt(event.body, "diagnosis.summary"));
     case EventKind::kPlanned:
-      return "planned: " + Counted(At(event.body, "candidates").size(), "candidate");
+      return "planned: " +
+             Counted(static_cast<double>(At(event.body, "candidates").size()), "candidate");
     case EventKind::kRefused:
       return "not done: " + WhyAt(event);
     case EventKind::kApprovalAsked:
