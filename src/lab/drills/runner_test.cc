@@ -322,7 +322,7 @@ TEST(LiveViewTest, LinesFitAndShowThePhases) {
   const std::vector<ToldLine> told(
       20, {.time = seen.broken + seconds(4), .text = std::string(300, 'x')});
   const std::string waits;
-  for (const std::size_t width : {40, 80, 120}) {
+  for (const std::size_t width : {40U, 80U, 120U}) {
     const auto lines = Picture({.drill = drill,
                                 .seen = seen,
                                 .phase = Phase::kDetected,
