@@ -112,7 +112,7 @@ class Bars {
         if (parent == by_id.end()) break;
         top = parent->second;
       }
-      tops_[span.span_id] = top->span_id;
+      tops_.insert_or_assign(span.span_id, top->span_id);
       Whole& whole = wholes_[top->span_id];
       whole.from = std::min(whole.from, span.start_ns);
       whole.to = std::max(whole.to, span.end_ns);
