@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "base/quote.h"
+#include "otel/context.h"
 
 namespace enclave::agent {
 
@@ -159,6 +160,10 @@ Result<> ServerDryRun::Delete(const kube::Kind& kind, const std::string& ns,
 }
 
 Result<StepResult> RunStep(kube::Api& api, const Step& step, const Marks& marks) {
+  // The server's audit log has the trace as well.
+  otel::Context context = otel::Current();
+  if (const auto trace = trace::TraceId::Parse(marks.trace_id)) context.span = otel::RootOf(*trace);
+  const otel::ScopedContext scope(std::move(context));
   return step.verb == Step::Verb::kEdit ? RunEdit(api, step, marks) : RunDelete(api, step, marks);
 }
 

@@ -4,10 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <memory>
+#include <set>
 
 #include "agent/planner.h"
 #include "agent/remedies.h"
 #include "agent/test_support.h"
+#include "otel/context.h"
 
 namespace enclave::agent {
 namespace {
@@ -48,6 +51,18 @@ TEST_F(ActuatorTest, ChangesTheFieldAndMarksTheObject) {
   EXPECT_EQ(Annotation(kActionIdAnnotation), "inc-1-a1");
   EXPECT_EQ(Annotation(kTraceIdAnnotation), marks.trace_id);
   EXPECT_EQ(Annotation(kIncidentAnnotation), "inc-1");
+}
+
+TEST_F(ActuatorTest, ItsRequestsBelongToTheTraceOfTheIncident) {
+  std::set<std::string> traces;
+  api.SetFault([&](const kube::FakeApi::Call&) -> std::optional<base::Error> {
+    const auto trace = otel::CurrentTrace();
+    traces.insert(trace ? trace->trace_id.ToString() : "none");
+    return std::nullopt;
+  });
+  ASSERT_TRUE(RunStep(api, ImageStep("cart:v2", "cart:v1"), marks));
+  EXPECT_EQ(traces, (std::set{marks.trace_id}));
+  EXPECT_FALSE(otel::CurrentTrace());
 }
 
 TEST_F(ActuatorTest, TheSameActionHappensOnce) {
@@ -233,7 +248,7 @@ TEST_F(PlannerTest, WhatWasGoneBackFromIsNotGoneBackTo) {
   const auto see = [&](const std::string& image) {
     Json object = Cart()->json();
     object["spec"]["template"]["spec"]["containers"][0]["image"] = image;
-    ASSERT_TRUE((*history)->See(kube::kDeployment, kube::Object(std::move(object))));
+    ASSERT_TRUE((*history)->See(kube::kDeployment, nullptr, kube::Object(std::move(object))));
     time.RunFor(std::chrono::minutes(1));
   };
   const std::int64_t begin = Now(time);
@@ -252,6 +267,32 @@ TEST_F(PlannerTest, WhatWasGoneBackFromIsNotGoneBackTo) {
   EXPECT_THAT(plan->not_planned[0], HasSubstr("taken back"));
   see("cart:v3");
   EXPECT_EQ(changes(), 1u);
+}
+
+TEST_F(PlannerTest, WhatAPersonChangesAfterAnActionIsNotTheAgents) {
+  const std::string path = testing::TempDir() + "/planner-authors.db";
+  std::filesystem::remove(path);
+  const auto history = ObjectHistory::Open(path, time);
+  ASSERT_TRUE(history) << history.error().message();
+  std::unique_ptr<kube::Object> before;
+  const auto see = [&](const std::string& image, const std::string& action) {
+    Json json = Cart()->json();
+    json["spec"]["template"]["spec"]["containers"][0]["image"] = image;
+    if (!action.empty()) json["metadata"]["annotations"][kActionIdAnnotation] = action;
+    auto object = std::make_unique<kube::Object>(std::move(json));
+    ASSERT_TRUE((*history)->See(kube::kDeployment, before.get(), *object));
+    before = std::move(object);
+    time.RunFor(std::chrono::seconds(1));
+  };
+  see("cart:v1", "");
+  see("cart:v2", "");
+  see("cart:v3", "inc-1-a1");
+  see("cart:v4", "inc-1-a1");
+  see("cart:v5", "inc-2-a1");
+  std::vector<std::string> authors;
+  for (const Version& version : *(*history)->Of("deployments.apps", "shop", "cart"))
+    authors.push_back(version.who);
+  EXPECT_THAT(authors, testing::ElementsAre("", "", "agent", "", "agent"));
 }
 
 TEST_F(PlannerTest, AServiceOutsideIsLeftToPeople) {

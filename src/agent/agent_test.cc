@@ -29,12 +29,13 @@ class AnsweringDiagnoser final : public Diagnoser {
                         .time_ns = question.opened_ns,
                         .service = "cart",
                         .kind = incident::ChangeKind::kRollout,
-                        .object = "Deployment shop/cart"}};
+                        .object = "Deployment shop/cart",
+                        .trace_id = trace::TraceId::Parse("0af7651916cd43dd8448eb211c80319c")}};
     executor_.After(seconds(1), [done, context] { done(context); });
   }
   void Diagnose(const incident::Context&,
                 std::function<void(base::Result<rca::Diagnosis>)> done) override {
-    rca::Diagnosis diagnosis{.summary = "cart's release"};
+    rca::Diagnosis diagnosis{.summary = "cart's release [v2]"};
     diagnosis.ranking = {{.service = "cart",
                           .kind = rca::CauseKind::kBadRelease,
                           .confidence = 0.9,
@@ -332,6 +333,21 @@ TEST_F(AgentTest, TheConsoleTellsTheStory) {
   EXPECT_EQ(one["actions"][0]["verdict"], "helped");
   EXPECT_GT(one["events"].size(), 6u);
   EXPECT_THAT(one["report"].get<std::string>(), HasSubstr("12 of 300"));
+  EXPECT_EQ(list["incidents"][0]["links"],
+            Json::array({{{"trace", "0af7651916cd43dd8448eb211c80319c"},
+                          {"kind", "change"},
+                          {"what", "Deployment shop/cart was changed under it"}}}));
+  // Plain for the console, escaped for Markdown.
+  const auto sentence = [&](const std::string& kind) {
+    for (const Json& event : one["events"])
+      if (event["kind"] == kind) return event["sentence"].get<std::string>();
+    return std::string();
+  };
+  EXPECT_EQ(sentence("diagnosed"), "diagnosed: cart's release [v2]");
+  EXPECT_THAT(sentence("planned"),
+              testing::MatchesRegex("planned: (1 candidate|[2-9] candidates)"));
+  EXPECT_EQ(sentence("learned"), "remembered; 12 of 300 requests of users failed or came late");
+  EXPECT_THAT(one["report"].get<std::string>(), HasSubstr("cart's release \\[v2\\]"));
   EXPECT_EQ(Ask("GET", "/api/incidents/inc-none").status, 404);
   EXPECT_EQ(Ask("POST", "/api/approve/" + id, "{}").status, 422) << "nothing waits";
   EXPECT_EQ(Ask("PUT", "/api/mode", R"({"mode": "human", "by": "alice"})").status, 200);

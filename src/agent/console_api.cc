@@ -63,10 +63,34 @@ std::string Bounded(const std::string& text, const std::string& fallback) {
   return text.empty() ? fallback : text.substr(0, kMost);
 }
 
+const rca::Hypothesis* BestOf(const Record& record) {
+  return record.diagnosis && !record.diagnosis->ranking.empty() ? &record.diagnosis->ranking.front()
+                                                                : nullptr;
+}
+
+// Other traces that belong to the incident: of the changes that its cause is believed for, and of
+// more requests that show it.
+Json LinksOf(const Record& record) {
+  Json links = Json::array();
+  if (!record.digest) return links;
+  const rca::Hypothesis* best = BestOf(record);
+  for (const incident::Change& change : record.digest->changes) {
+    if (best == nullptr || !change.trace_id) continue;
+    if (change.service == best->service ||
+        std::ranges::find(best->evidence, change.id, &rca::Cited::id) != best->evidence.end())
+      links.push_back({{"trace", change.trace_id->ToString()},
+                       {"kind", "change"},
+                       {"what", change.object + " was changed under it"}});
+  }
+  for (const trace::TraceId& trace : record.digest->traces)
+    if (trace != record.trace)
+      links.push_back(
+          {{"trace", trace.ToString()}, {"kind", "request"}, {"what", "a request that shows it"}});
+  return links;
+}
+
 Json Brief(const Record& record) {
-  const rca::Hypothesis* best = record.diagnosis && !record.diagnosis->ranking.empty()
-                                    ? &record.diagnosis->ranking.front()
-                                    : nullptr;
+  const rca::Hypothesis* best = BestOf(record);
   const Action* waits = record.stage == Stage::kAwaitingApproval ? record.Candidate() : nullptr;
   return {{"id", record.id},
           {"stage", ToString(record.stage)},
@@ -76,6 +100,7 @@ Json Brief(const Record& record) {
           {"closed", TimeText(record.closed_ns)},
           {"services", record.services},
           {"trace", record.trace ? record.trace->ToString() : ""},
+          {"links", LinksOf(record)},
           {"cause", best == nullptr ? Json()
                                     : Json{{"service", best->service},
                                            {"kind", rca::ToString(best->kind)},

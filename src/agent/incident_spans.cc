@@ -1,22 +1,8 @@
 #include "agent/incident_spans.h"
 
-#include <fmt/format.h>
-
 #include <set>
 
 namespace enclave::agent {
-
-namespace {
-
-// A link names a span; of requests known by their trace alone the lower half of its id stands for
-// the root, as in B3.
-std::optional<otel::SpanContext> LinkTo(trace::TraceId trace) {
-  const auto span = trace::SpanId::Parse(fmt::format("{:016x}", trace.low()));
-  if (!span) return std::nullopt;
-  return otel::SpanContext{.trace_id = trace, .span_id = *span};
-}
-
-}  // namespace
 
 void IncidentSpans::BeginIncident(const Record& record, base::Duration ago) {
   otel::SpanOptions options{.ago = ago};
@@ -31,7 +17,7 @@ void IncidentSpans::BeginIncident(const Record& record, base::Duration ago) {
   if (record.trace) linked.insert(*record.trace);
   const auto link = [&](const std::optional<trace::TraceId>& trace) {
     if (!trace || !linked.insert(*trace).second) return;
-    if (const auto context = LinkTo(*trace)) incident_.AddLink(*context);
+    if (const auto root = otel::RootOf(*trace)) incident_.AddLink(*root);
   };
   for (const AlertEvent& alert : record.alerts) link(alert.trace);
   if (record.digest)

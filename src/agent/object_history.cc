@@ -162,20 +162,26 @@ void ObjectHistory::Watch(kube::SharedInformers& informers,
   for (const kube::Kind* kind : {&kube::kDeployment, &kube::kConfigMap, &kube::kService})
     for (const std::string& ns : namespaces)
       informers.For(*kind, {.ns = ns})
-          .OnChange([this, kind](const kube::ObjectPtr&, const kube::ObjectPtr& after) {
+          .OnChange([this, kind](const kube::ObjectPtr& before, const kube::ObjectPtr& after) {
             if (!after) return;
-            if (const auto seen = See(*kind, *after); !seen)
+            if (const auto seen = See(*kind, before.get(), *after); !seen)
               base::LogWarning("agent", "a version of an object is not kept",
                                {{"object", after->name()}, {"error", seen.error().message()}});
           });
 }
 
-Result<> ObjectHistory::See(const kube::Kind& kind, const kube::Object& object) {
+Result<> ObjectHistory::See(const kube::Kind& kind, const kube::Object* before,
+                            const kube::Object& object) {
   const std::string content =
       ContentOf(kind, object.json()).dump(-1, ' ', false, Json::error_handler_t::replace);
   if (content.size() > kMostContentBytes) return {};
   const std::string resource = kind.GroupResource();
-  std::string who = Annotation(object.json(), kActionIdAnnotation).empty() ? "" : "agent";
+  // The mark of an action stays when others change the object after it.
+  const std::string action = Annotation(object.json(), kActionIdAnnotation);
+  const bool by_agent =
+      !action.empty() &&
+      (before == nullptr || Annotation(before->json(), kActionIdAnnotation) != action);
+  const std::string who = by_agent ? "agent" : "";
   const std::string trace = Annotation(object.json(), kTraceIdAnnotation);
   const std::lock_guard lock(mutex_);
   ASSIGN_OR_RETURN(sqlite::Statement last,

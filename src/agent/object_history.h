@@ -38,8 +38,10 @@ class ObjectHistory {
                                                            const base::Clock& clock);
   // Watches the namespaces from now on. `informers` outlives this.
   void Watch(kube::SharedInformers& informers, const std::vector<std::string>& namespaces);
-  // Keeps the object's content when it differs from what was seen last.
-  base::Result<> See(const kube::Kind& kind, const kube::Object& object);
+  // Keeps the object's content when it differs from what was seen last. `before`: the object as it
+  // was known before; null when it was not. It tells the agent's own changes from later ones.
+  base::Result<> See(const kube::Kind& kind, const kube::Object* before,
+                     const kube::Object& object);
   // Oldest first.
   base::Result<std::vector<Version>> Of(const std::string& resource, const std::string& ns,
                                         const std::string& name) const;

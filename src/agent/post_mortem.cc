@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "kube/time.h"
 
@@ -24,22 +25,29 @@ std::string Span(std::int64_t from_ns, std::int64_t to_ns) {
   return fmt::format("{:.1f} min", seconds / 60);
 }
 
-// Text from outside on one line, without what Markdown would take for its own.
+// Text from outside on one line.
+std::string OneLine(std::string text) {
+  std::ranges::replace_if(text, [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  return text;
+}
+
+// The same, without what Markdown would take for its own.
 std::string Plain(std::string_view text) {
   std::string out;
-  for (const char c : text) {
-    if (c == '\n' || c == '\r')
-      out += ' ';
-    else if (std::string_view("\\`*_[]<>|#").contains(c))
-      (out += '\\') += c;
-    else
-      out += c;
+  for (const char c : OneLine(std::string(text))) {
+    if (std::string_view("\\`*_[]<>|#").contains(c)) out += '\\';
+    out += c;
   }
   return out;
 }
 
+// "1 request", "2 requests"
+std::string Counted(double number, std::string_view what) {
+  return fmt::format("{:.0f} {}{}", number, what, std::lround(number) == 1 ? "" : "s");
+}
+
 std::string WhyAt(const Event& event) {
-  return Plain(StringAt(event.body, "why"));
+  return OneLine(StringAt(event.body, "why"));
 }
 
 const rca::Hypothesis* Best(const Record& record) {
@@ -63,8 +71,9 @@ std::string SummaryLine(const Record& record) {
 std::string ImpactSection(const Record& record, const std::optional<Impact>& impact) {
   std::string text = fmt::format("It lasted {}.", Span(record.opened_ns, record.closed_ns));
   if (!impact) return text + " What users felt could not be read.\n";
-  text += fmt::format(" {:.0f} of {:.0f} requests failed or were too slow", impact->users,
-                      impact->requests);
+  text += fmt::format(" {:.0f} of {} failed or {} too slow", impact->users,
+                      Counted(impact->requests, "request"),
+                      std::lround(impact->users) == 1 ? "was" : "were");
   if (impact->requests > 0)
     text += fmt::format(" ({:.2f} %)", 100 * impact->users / impact->requests);
   return text + fmt::format("; {:.2f} % of the period's error budget was spent.\n",
@@ -194,38 +203,39 @@ std::string Describe(const Event& event) {
     case EventKind::kOpened: {
       std::string names;
       for (const Json& alert : At(event.body, "alerts"))
-        names += (names.empty() ? "" : ", ") + Plain(StringAt(alert, "name"));
+        names += (names.empty() ? "" : ", ") + OneLine(StringAt(alert, "name"));
       return "opened by " + names;
     }
     case EventKind::kAlertJoined:
     case EventKind::kAlertResolved:
-      return fmt::format("alert {} of {} {}", Plain(StringAt(event.body, "alert.name")),
-                         Plain(StringAt(event.body, "alert.service")),
+      return fmt::format("alert {} of {} {}", OneLine(StringAt(event.body, "alert.name")),
+                         OneLine(StringAt(event.body, "alert.service")),
                          event.kind == EventKind::kAlertJoined ? "fires" : "is over");
     case EventKind::kContextFrozen:
       return "evidence frozen";
     case EventKind::kDiagnosed:
-      return "diagnosed: " + Plain(StringAt(event.body, "diagnosis.summary"));
+      return "diagnosed: " + OneLine(StringAt(event.body, "diagnosis.summary"));
     case EventKind::kPlanned:
-      return fmt::format("planned: {} candidates", At(event.body, "candidates").size());
+      return "planned: " +
+             Counted(static_cast<double>(At(event.body, "candidates").size()), "candidate");
     case EventKind::kRefused:
       return "not done: " + WhyAt(event);
     case EventKind::kApprovalAsked:
-      return "waits for approval of " + Plain(StringAt(event.body, "action"));
+      return "waits for approval of " + OneLine(StringAt(event.body, "action"));
     case EventKind::kApproved:
-      return "approved by " + Plain(StringAt(event.body, "by"));
+      return "approved by " + OneLine(StringAt(event.body, "by"));
     case EventKind::kRejected:
-      return fmt::format("rejected by {}: {}", Plain(StringAt(event.body, "by")), WhyAt(event));
+      return fmt::format("rejected by {}: {}", OneLine(StringAt(event.body, "by")), WhyAt(event));
     case EventKind::kActionStarted:
-      return fmt::format("acts: {} ({})", Plain(StringAt(event.body, "action.reason")),
-                         Plain(StringAt(event.body, "action.id")));
+      return fmt::format("acts: {} ({})", OneLine(StringAt(event.body, "action.reason")),
+                         OneLine(StringAt(event.body, "action.id")));
     case EventKind::kActionDone:
       return "done";
     case EventKind::kActionFailed:
-      return "failed: " + Plain(StringAt(event.body, "error"));
+      return "failed: " + OneLine(StringAt(event.body, "error"));
     case EventKind::kVerified:
       return fmt::format("verified: it {}. {}", StringAt(event.body, "verdict"),
-                         Plain(StringAt(event.body, "seen")));
+                         OneLine(StringAt(event.body, "seen")));
     case EventKind::kReconsidered:
       return "looks again: " + WhyAt(event);
     case EventKind::kUndoStarted:
@@ -233,10 +243,17 @@ std::string Describe(const Event& event) {
     case EventKind::kUndoDone:
       return "undone";
     case EventKind::kUndoFailed:
-      return "could not undo it: " + Plain(StringAt(event.body, "error"));
+      return "could not undo it: " + OneLine(StringAt(event.body, "error"));
     case EventKind::kClosed:
       return fmt::format("{}: {}", StringAt(event.body, "outcome"), WhyAt(event));
-    case EventKind::kLearned:
+    case EventKind::kLearned: {
+      if (const std::string problem = OneLine(StringAt(event.body, "problem")); !problem.empty())
+        return "could not be remembered: " + problem;
+      const Json& felt = At(event.body, "impact");
+      if (!felt.is_object()) return "remembered";
+      return fmt::format("remembered; {:.0f} of {} of users failed or came late",
+                         felt.value("users", 0.0), Counted(felt.value("requests", 0.0), "request"));
+    }
     case EventKind::kModeSet:
       return "";
   }
@@ -255,7 +272,7 @@ std::string PostMortem(const Record& record, const std::vector<Event>& events,
   text += "## Timeline\n\n";
   for (const Event& event : events)
     if (const std::string line = Describe(event); !line.empty())
-      text += fmt::format("- {} {}\n", Time(event.time_ns), line);
+      text += fmt::format("- {} {}\n", Time(event.time_ns), Plain(line));
   text += "\n## Cause\n\n" + CauseSection(record);
   text += "\n## Action\n\n" + ActionSection(record);
   text += "\n## What would have caught it earlier\n\n" + EarlierSection(record);

@@ -134,7 +134,8 @@ std::vector<Objective> SeriesObjectives::Judge(const Values& values) {
   return objectives;
 }
 
-// The windows do not overlap when read one window apart, so they add up to what there was.
+// The windows do not overlap when read one window apart, so they add up to what there was. The
+// first is the one that ends where the incident begins: what is seen first happened before.
 Result<Impact> SeriesObjectives::Felt(std::int64_t from_ns, std::int64_t to_ns) {
   const std::int64_t step_ms = duration_cast<milliseconds>(policy_.window).count();
   const std::int64_t from_ms = from_ns / 1'000'000;
@@ -151,7 +152,7 @@ Result<Impact> SeriesObjectives::Felt(std::int64_t from_ns, std::int64_t to_ns) 
     const telemetry::Labels& labels = set->labels(i);
     if (!policy_.users.empty() && ServiceOf(labels) != policy_.users) continue;
     RETURN_IF_ERROR(set->Read(i, samples));
-    std::int64_t next_ms = from_ms + step_ms;
+    std::int64_t next_ms = from_ms;
     for (const telemetry::Sample& sample : samples) {
       if (sample.time_ms < next_ms || !std::isfinite(sample.value)) continue;
       sums[std::string(labels.Get(telemetry::kMetricName))] += std::max(0.0, sample.value);
@@ -165,7 +166,7 @@ Result<Impact> SeriesObjectives::Felt(std::int64_t from_ns, std::int64_t to_ns) 
     impact.users += bad;
     impact.requests = std::max(impact.requests, all);
     // Of the budget that as many requests would have through the whole period.
-    const double seconds = static_cast<double>(to_ms - from_ms) / 1000;
+    const double seconds = static_cast<double>(to_ms - from_ms + step_ms) / 1000;
     const double period = std::chrono::duration<double>(policy_.period).count();
     if (all > 0 && promise.allowed > 0)
       impact.budget_spent =

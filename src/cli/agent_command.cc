@@ -11,6 +11,7 @@
 #include "cli/observatory.h"
 #include "kube/client.h"
 #include "kube/kubeconfig.h"
+#include "otel/context.h"
 
 namespace enclave::cli {
 namespace {
@@ -49,6 +50,7 @@ base::Result<> RunUntilSignal(const AgentOptions& options, const MakeAgentParts&
   net::EventLoop http_loop("agent-http", 2);
   net::EventLoop agent_loop("agent");
   ASSIGN_OR_RETURN(const auto client, kube::Client::Connect(kube_loop, cluster));
+  client->SetCurrentTrace(otel::CurrentTrace);
   ASSIGN_OR_RETURN(const auto parts, make(options, policy, *client, agent_loop));
   ASSIGN_OR_RETURN(auto service, agent::Service::Start(agent_loop, http_loop,
                                                        {.state = options.state,

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,8 +21,10 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include "base/log.h"
 #include "base/quote.h"
 #include "cli/cluster_access.h"
+#include "cli/command_span.h"
 #include "cli/drill_show.h"
 #include "cli/laboratory.h"
 #include "cli/machine.h"
@@ -34,6 +37,7 @@
 #include "lab/drills/story.h"
 #include "net/event_loop.h"
 #include "net/process.h"
+#include "otel/context.h"
 
 extern char** environ;
 
@@ -61,14 +65,15 @@ struct DrillCommand {
   bool list = false;
   bool quick = false;
   bool unattended = false;
+  bool restore = false;
   OutputFormat output = OutputFormat::kText;
 };
 
-// Waits that SIGINT or SIGTERM cuts short; what was broken is put back before the end. A second
-// signal has its usual effect.
+// Waits that SIGINT, SIGTERM or SIGHUP cuts short; what was broken is put back before the end. A
+// second signal has its usual effect.
 class SignalledPace final : public drills::Pace {
  public:
-  explicit SignalledPace(net::EventLoop& loop) : signals_(loop.context(), SIGINT, SIGTERM) {
+  explicit SignalledPace(net::EventLoop& loop) : signals_(loop.context(), SIGINT, SIGTERM, SIGHUP) {
     signals_.async_wait([this](boost::system::error_code error, int) {
       if (error) return;
       signals_.clear();
@@ -110,34 +115,6 @@ Result<> BringUpEnclave(const StatePaths& paths) {
   }
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
   return Fail(ErrorKind::kUnavailable, "the enclave did not come up");
-}
-
-// "http://ADDRESS:PORT" of a Service of the cluster, by the name of its port or its first one.
-Result<std::string> UrlOf(const kube::Object& service) {
-  const std::string& address = StringAt(service.json(), "spec.clusterIP");
-  std::int64_t port = 0;
-  for (const kube::Json& one : kube::At(service.json(), "spec.ports"))
-    if (port == 0 || StringAt(one, "name") == "http") port = kube::IntAt(one, "port");
-  if (address.empty() || port == 0)
-    return Fail(ErrorKind::kNotFound,
-                fmt::format("the Service {}/{} has no address", service.ns(), service.name()));
-  return fmt::format("http://{}:{}", address, port);
-}
-
-Result<std::string> FindAgent(kube::Api& cluster, const DrillCommand& command) {
-  if (!command.agent.empty()) return command.agent;
-  ASSIGN_OR_RETURN(const auto services, cluster.List(kube::kService, {}));
-  for (const auto& service : services.items)
-    if (service->name() == "agent") return UrlOf(*service);
-  return Fail(ErrorKind::kNotFound,
-              "no agent runs in this enclave (there is no Service of that name); --agent URL names "
-              "one that runs elsewhere");
-}
-
-Result<std::string> UrlOfService(kube::Api& cluster, const std::string& ns,
-                                 const std::string& name) {
-  ASSIGN_OR_RETURN(const auto service, cluster.Get(kube::kService, ns, name));
-  return UrlOf(*service);
 }
 
 // A quiet drill in a minute: what would be done later is left out.
@@ -183,20 +160,39 @@ void PrintJsonLine(const nlohmann::json& json) {
   std::fflush(stdout);
 }
 
+// On a terminal its text is broken to the width, and stands under itself.
+void PrintStep(const drills::StoryStep& step) {
+  constexpr std::size_t kIndent = 21;
+  const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+  const std::size_t width = terminal ? TerminalWidth() - kIndent : std::string::npos;
+  std::string text = step.text;
+  fmt::print("{}  {} ", Dim(fmt::format("{:>8}", step.when)),
+             Highlight(fmt::format("{:<10}", step.what)));
+  while (text.size() > width) {
+    const std::size_t space = text.rfind(' ', width);
+    const std::size_t end = space == std::string::npos || space == 0 ? width : space;
+    fmt::print("{}\n{:{}}", text.substr(0, end), "", kIndent);
+    text.erase(0, end == space ? end + 1 : end);
+  }
+  fmt::print("{}\n", text);
+}
+
 void PrintStory(const drills::Drill& drill, const drills::Seen& seen,
-                const drills::Verdict& verdict) {
+                const drills::Verdict& verdict, const std::string& state) {
   fmt::print("\n{} {}\n", verdict.passed() ? Green("●") : Red("●"), drill.title);
-  for (const std::string& line : drills::Story(drill, seen, verdict)) fmt::print("{}\n", line);
+  for (const drills::StoryStep& step : drills::Story(drill, seen, verdict)) PrintStep(step);
   const auto time = [](const std::optional<base::Duration>& duration) {
     return duration ? fmt::format("{:.1f} s", drills::InSeconds(*duration)) : std::string("never");
   };
   if (drill.causes.empty())
-    fmt::print("{}: {}\n\n", drill.name,
+    fmt::print("{}: {}\n", drill.name,
                verdict.passed() ? Green("quiet, as it should be") : Red("not quiet"));
   else
-    fmt::print("{}: {}, detected after {}, well again after {}\n\n", drill.name,
+    fmt::print("{}: {}, detected after {}, well again after {}\n", drill.name,
                verdict.passed() ? Green("passed") : Red("failed"), time(verdict.detection),
                time(verdict.recovery));
+  fmt::print("{}\n\n", Dim(fmt::format("all of it: enclave trace {}{}", seen.trace,
+                                       state.empty() ? "" : " --state " + state)));
   std::fflush(stdout);
 }
 
@@ -244,16 +240,20 @@ struct Laboratory {
 
 Result<Laboratory> Enter(const StatePaths& paths, const DrillCommand& command,
                          const std::filesystem::path& deploy, net::EventLoop& loop) {
+  if (!FindClusterProcess(paths) && command.restore)
+    return Fail(ErrorKind::kNotFound, fmt::format("no enclave runs in {}", paths.root.string()));
   if (!FindClusterProcess(paths)) RETURN_IF_ERROR(BringUpEnclave(paths));
   Laboratory laboratory;
   ASSIGN_OR_RETURN(laboratory.manifests, ReadManifests({deploy / kBoutique}, paths));
   ASSIGN_OR_RETURN(laboratory.cluster, OpenApi(paths, loop));
-  ASSIGN_OR_RETURN(const std::string observatory,
-                   UrlOfService(*laboratory.cluster, "observatory", "observatory"));
+  ASSIGN_OR_RETURN(const std::string observatory, ObservatoryUrl(paths));
   ASSIGN_OR_RETURN(laboratory.observatory,
                    drills::HttpAsker::Connect(loop, observatory, "the observatory"));
-  if (!command.unattended) {
-    ASSIGN_OR_RETURN(const std::string agent, FindAgent(*laboratory.cluster, command));
+  if (!command.unattended && !command.restore) {
+    std::string agent = command.agent;
+    if (agent.empty()) {
+      ASSIGN_OR_RETURN(agent, AgentUrl(paths));
+    }
     ASSIGN_OR_RETURN(laboratory.agent, drills::HttpAsker::Connect(loop, agent, "the agent"));
   }
   ASSIGN_OR_RETURN(const auto shop, laboratory.cluster->Get(kube::kService, kBoutique, "frontend"));
@@ -265,9 +265,12 @@ Result<Laboratory> Enter(const StatePaths& paths, const DrillCommand& command,
 
 class Session {
  public:
-  Session(const DrillCommand& command, const drills::Book& book, Laboratory laboratory,
-          net::EventLoop& loop)
+  Session(const DrillCommand& command, const StatePaths& paths, const drills::Book& book,
+          Laboratory laboratory, net::EventLoop& loop)
       : command_(command),
+        paths_(paths),
+        book_(book),
+        loop_(loop),
         laboratory_(std::move(laboratory)),
         pace_(loop),
         terminal_(book.objectives),
@@ -292,7 +295,7 @@ class Session {
         // What the one before left in metrics and logs is not of this one.
         if (!std::exchange(first, false))
           drill.hold = std::max<base::Duration>(drill.hold, std::chrono::seconds(command_.pause_s));
-        const drills::Seen seen = runner_.Run(drill);
+        const drills::Seen seen = RunTraced(drill);
         terminal_.Clear();
         all_right &= command_.unattended
                          ? ReportUnattended(runner_, drill, seen, pace_, command_.output)
@@ -303,7 +306,42 @@ class Session {
     return all_right ? 0 : 1;
   }
 
+  // What a drill that was killed left behind is put back. Exit code.
+  int Restore() {
+    std::set<std::string> namespaces;
+    for (const drills::Drill& drill : book_.drills) namespaces.insert(drill.ns);
+    for (const std::string& ns : namespaces) {
+      const auto written = runner_.PutBack(ns);
+      if (!written) return Complain(written.error(), command_.output);
+      if (command_.output == OutputFormat::kJson)
+        PrintJsonLine({{"namespace", ns}, {"written", *written}});
+      else
+        fmt::print("{}: {}\n", ns,
+                   written->empty() ? "as its manifests say"
+                                    : fmt::format("put back {}", fmt::join(*written, ", ")));
+    }
+    return 0;
+  }
+
  private:
+  // All that it changes in the cluster carries the trace of its span, which the observatory gets at
+  // its end: the agent is told nothing by it.
+  drills::Seen RunTraced(const drills::Drill& drill) {
+    CommandSpan span(loop_, "drill", {"enclave", "drill", drill.name});
+    const trace::TraceId trace = span.context().trace_id;
+    RememberTrace(paths_, trace);
+    drills::Seen seen = [&] {
+      const otel::ScopedContext scope({.span = span.context()});
+      return runner_.Run(drill);
+    }();
+    seen.trace = trace.ToString();
+    span.Ended(seen.failed.empty() ? 0 : 1);
+    if (const auto sent = span.Send(paths_); !sent)
+      base::LogWarning("drill", "the span of this command is lost",
+                       {{"error", sent.error().message()}});
+    return seen;
+  }
+
   bool Report(const drills::Drill& drill, const drills::Seen& seen,
               std::vector<drills::Outcome>* runs) const {
     const drills::Verdict verdict = drills::Judge(drill, seen);
@@ -311,7 +349,7 @@ class Session {
     if (command_.output == OutputFormat::kJson)
       PrintJsonLine(drills::ToJson(drill, seen, verdict));
     else
-      PrintStory(drill, seen, verdict);
+      PrintStory(drill, seen, verdict, command_.state);
     return verdict.passed();
   }
 
@@ -324,6 +362,9 @@ class Session {
   }
 
   const DrillCommand& command_;
+  const StatePaths& paths_;
+  const drills::Book& book_;
+  net::EventLoop& loop_;
   Laboratory laboratory_;
   SignalledPace pace_;
   TerminalShow terminal_;
@@ -349,7 +390,8 @@ int RunDrill(const DrillCommand& command) {
   net::EventLoop loop("drill");
   auto laboratory = Enter(*paths, command, deploy, loop);
   if (!laboratory) return fail(laboratory.error());
-  return Session(command, *book, std::move(*laboratory), loop).Run(*chosen);
+  Session session(command, *paths, *book, std::move(*laboratory), loop);
+  return command.restore ? session.Restore() : session.Run(*chosen);
 }
 
 }  // namespace
@@ -372,6 +414,8 @@ std::function<int()> AddDrill(CLI::App& app) {
   command->add_flag("--quick", options->quick, "A minute of noise in `noop` instead of five");
   command->add_flag("--unattended", options->unattended,
                     "Without an agent: break it, put it back, and say what showed");
+  command->add_flag("--restore", options->restore,
+                    "Break nothing: put back what a drill that was killed left broken");
   command
       ->add_option("--agent", options->agent,
                    "The agent that is watched (default: the one in the enclave)")
@@ -394,7 +438,8 @@ std::function<int()> AddDrill(CLI::App& app) {
       "  enclave drill --all --repeat 3\n\n"
       "Exit code 0 only when the true cause was ranked first, every action was acceptable, users "
       "are\nwell again in time, and nothing healthy was touched. An enclave is started when none "
-      "runs.\nWhat was broken is put back, also after an interrupt.\n");
+      "runs.\nWhat was broken is put back, also after an interrupt; after a kill by the "
+      "next drill, or --restore.\n");
   return [options] { return RunDrill(*options); };
 }
 

@@ -35,4 +35,7 @@ class TerminalShow final : public lab::drills::Show {
   std::size_t drawn_ = 0;  // lines
 };
 
+// Columns of standard output's terminal; 80 when it is none.
+std::size_t TerminalWidth();
+
 }  // namespace enclave::cli

@@ -28,23 +28,19 @@ std::string WhoAsks(const AskAgentOptions& options) {
   return user != nullptr && *user != '\0' ? user : "somebody";
 }
 
-// The agent of an enclave is a Service in it.
-Result<std::string> FindAgent(const AskAgentOptions& options, net::EventLoop& loop) {
+Result<std::string> FindAgent(const AskAgentOptions& options) {
   if (!options.agent.empty()) return options.agent;
   ASSIGN_OR_RETURN(const StatePaths paths, ResolveState(options.state));
-  ASSIGN_OR_RETURN(const auto api, OpenApi(paths, loop));
-  const auto service = api->Get(kube::kService, "agent", "agent");
-  if (!service)
-    return Fail(service.error().kind(),
-                fmt::format("this enclave has no agent ({}); name one with --agent URL",
-                            service.error().message()));
-  return fmt::format("http://{}:9096", StringAt((*service)->json(), "spec.clusterIP"));
+  const auto url = AgentUrl(paths);
+  if (!url)
+    return Fail(url.error().kind(), url.error().message() + "; --agent URL names one elsewhere");
+  return url;
 }
 
 Result<Json> AskAgent(const AskAgentOptions& options, const std::string& method,
                       const std::string& path, const Json& body = {}) {
   net::EventLoop loop("ask-agent");
-  ASSIGN_OR_RETURN(const std::string url, FindAgent(options, loop));
+  ASSIGN_OR_RETURN(const std::string url, FindAgent(options));
   ASSIGN_OR_RETURN(const auto client, net::HttpClient::Create(loop, {.base_url = url, .tls = {}}));
   net::ClientRequest request{.method = method, .target = path, .headers = {}, .body = {}};
   if (!body.is_null()) {

@@ -10,7 +10,6 @@
 
 #include "base/quote.h"
 #include "cli/cluster_access.h"
-#include "cli/observatory_access.h"
 #include "cli/state.h"
 #include "incident/freeze.h"
 #include "incident/kubernetes.h"

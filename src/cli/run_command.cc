@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <fmt/format.h>
-#include <pwd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,20 +14,17 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "base/random.h"
-#include "cli/observatory_access.h"
+#include "cli/command_span.h"
 #include "cli/output.h"
 #include "cli/state.h"
 #include "cli/traced_kubeconfig.h"
 #include "net/event_loop.h"
 #include "net/process.h"
 #include "otel/telemetry.h"
-#include "trace/command_line.h"
 #include "trace/environment.h"
 
 namespace enclave::cli {
@@ -45,8 +41,6 @@ struct RunCommand {
 constexpr int kExitNoProgram = 126;
 constexpr int kExitNotFound = 127;
 constexpr int kExitSignal = 128;
-
-constexpr std::chrono::milliseconds kLastFlush{2'000};
 
 // What is handed on to the command. Stop and continue signals of the terminal reach the whole
 // process group by themselves.
@@ -90,11 +84,6 @@ void SetVariable(std::vector<std::string>& environment, const std::string& name,
   environment.push_back(name + "=" + value);
 }
 
-std::string UserName() {
-  const passwd* user = ::getpwuid(::geteuid());
-  return user != nullptr ? user->pw_name : std::to_string(::geteuid());
-}
-
 // A script without "#!" is the shell's, as when typed into one.
 base::Result<pid_t> SpawnCommand(net::SpawnOptions options) {
   auto pid = net::Spawn(options);
@@ -125,13 +114,6 @@ void Note(const RunCommand& command, const std::string& text) {
   std::fflush(stderr);
 }
 
-// `enclave trace --last` reads it.
-void RememberLast(const StatePaths& paths, const trace::TraceId& id) {
-  if (!RequireEnclave(paths)) return;
-  std::ofstream file(paths.last_run(), std::ios::trunc);
-  file << id.ToString() << '\n';
-}
-
 // For the command's environment. Null when what kubectl reads is not the enclave's.
 std::optional<TracedKubeconfig> KubeconfigFor(const RunCommand& command, const StatePaths& paths,
                                               const trace::TraceId& id) {
@@ -144,76 +126,6 @@ std::optional<TracedKubeconfig> KubeconfigFor(const RunCommand& command, const S
   Note(command, fmt::format("what kubectl changes carries no trace: {}", traced.error().message()));
   return std::nullopt;
 }
-
-// The observatory, as an endpoint for OTLP. The environment's own goes before.
-base::Result<std::string> Endpoint(const StatePaths& paths) {
-  if (auto given = otel::ProcessEnvironment("OTEL_EXPORTER_OTLP_ENDPOINT");
-      given && !given->empty()) {
-    return *std::move(given);
-  }
-  return ObservatoryUrl(paths);
-}
-
-// The span of a command, made now and recorded once it has ended and its way out is known.
-class CommandSpan {
- public:
-  CommandSpan(const RunCommand& command, net::EventLoop& loop)
-      : loop_(loop), tracer_(loop, base::SystemRandom(), [this](otel::EndedSpan span) {
-          ended_ = std::move(span);
-        }) {
-    otel::SpanOptions options{.new_trace = true};
-    if (const auto parent = trace::ExtractFromEnvironment(otel::ProcessEnvironment)) {
-      options.parent = parent;
-      options.new_trace = false;
-    }
-    const std::string program = std::filesystem::path(command.argv.front()).filename().string();
-    span_ = tracer_.StartSpan(command.name.empty() ? program : command.name, std::move(options));
-    span_.SetAttribute("process.executable.name", program);
-    std::string line;
-    for (const std::string& argument : trace::WithoutSecrets(command.argv)) {
-      if (!line.empty()) line += ' ';
-      line += argument;
-    }
-    span_.SetAttribute("process.command_line", line);
-    span_.SetAttribute("user.name", UserName());
-    std::error_code error;
-    span_.SetAttribute("process.working_directory", std::filesystem::current_path(error).string());
-  }
-
-  const otel::SpanContext& context() const { return *span_.context(); }
-  void Started(pid_t pid) { span_.SetAttribute("process.pid", std::int64_t{pid}); }
-  void Ended(int exit_code) {
-    span_.SetAttribute("process.exit.code", std::int64_t{exit_code});
-    if (exit_code != 0) {
-      span_.SetAttribute("error.type", std::to_string(exit_code));
-      span_.SetStatus(otel::SpanStatus::kError, fmt::format("exit code {}", exit_code));
-    }
-    span_.End();
-  }
-  void Failed(const base::Error& error, int exit_code) {
-    span_.RecordError(error);
-    span_.SetAttribute("process.exit.code", std::int64_t{exit_code});
-    span_.End();
-  }
-
-  // Whether the receiver has it now. Blocks, no longer than kLastFlush.
-  base::Result<> Send(const std::string& endpoint) {
-    if (!ended_) return {};  // its trace is one that is not recorded
-    telemetry::Attributes resource{{"service.name", std::string("terminal")}};
-    ASSIGN_OR_RETURN(const auto exporter,
-                     otel::Exporter::Create(loop_, base::SystemRandom(), {.endpoint = endpoint},
-                                            std::move(resource), [](auto&) {}));
-    exporter->Add(*std::move(ended_));
-    if (exporter->Shutdown(kLastFlush)) return {};
-    return base::Fail(base::ErrorKind::kUnavailable, fmt::format("{} did not take it", endpoint));
-  }
-
- private:
-  net::EventLoop& loop_;
-  std::optional<otel::EndedSpan> ended_;
-  otel::Tracer tracer_;
-  otel::Span span_;
-};
 
 int Run(const RunCommand& command) {
   if (command.argv.empty())
@@ -233,10 +145,10 @@ int Run(const RunCommand& command) {
   sigprocmask(SIG_BLOCK, &signals, nullptr);
 
   net::EventLoop loop("run");
-  CommandSpan span(command, loop);
+  CommandSpan span(loop, command.name, command.argv);
   const trace::TraceContext context = otel::ToTraceContext(span.context());
   const trace::TraceId id = context.trace_id;
-  RememberLast(*paths, id);
+  RememberTrace(*paths, id);
   const auto kubeconfig = KubeconfigFor(command, *paths, id);
   spawn.environment = trace::InjectIntoEnvironment(context, std::move(spawn.environment));
   SetVariable(spawn.environment, "ENCLAVE_STATE", paths->root.string());
@@ -255,9 +167,7 @@ int Run(const RunCommand& command) {
     span.Failed(child.error(), exit_code);
   }
 
-  const auto endpoint = Endpoint(*paths);
-  const auto sent = endpoint ? span.Send(*endpoint) : std::unexpected(endpoint.error());
-  if (!sent)
+  if (const auto sent = span.Send(*paths); !sent)
     Note(command, fmt::format("the span of this command is lost: {}", sent.error().message()));
   return exit_code;
 }

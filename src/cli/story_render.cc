@@ -8,6 +8,7 @@
 #include <set>
 
 #include "cli/story_order.h"
+#include "cli/story_span.h"
 #include "kube/time.h"
 
 namespace enclave::cli {
@@ -28,6 +29,7 @@ struct Step {
   std::string layer{};
   std::string text{};
   std::vector<std::string> more{};  // lines below
+  std::string bar{};                // as wide as all of them; "" for what is no span
 };
 
 std::string OneLine(std::string_view text) {
@@ -52,45 +54,6 @@ std::string TimeSpan(std::int64_t ns) {
   const auto seconds = static_cast<std::int64_t>(ms / 1e3);
   if (seconds < 3600) return fmt::format("{}m{:02}s", seconds / 60, seconds % 60);
   return fmt::format("{}h{:02}m", seconds / 3600, seconds / 60 % 60);
-}
-
-std::string TextOf(const telemetry::Attributes& attributes, std::string_view key) {
-  const telemetry::AttributeValue* value = telemetry::Find(attributes, key);
-  return value == nullptr ? "" : telemetry::ToText(*value);
-}
-
-std::string PlaceIn(const telemetry::Attributes& attributes) {
-  std::string file = TextOf(attributes, "code.filepath");
-  if (file.empty()) file = TextOf(attributes, "code.file.path");
-  std::string line = TextOf(attributes, "code.lineno");
-  if (line.empty()) line = TextOf(attributes, "code.line.number");
-  if (file.empty()) return {};
-  std::string function = TextOf(attributes, "code.function");
-  if (function.empty()) function = TextOf(attributes, "code.function.name");
-  // Without the namespaces and classes around it: the file says where it is.
-  function.erase(0, function.rfind("::") == std::string::npos ? 0 : function.rfind("::") + 2);
-  std::string place = line.empty() ? file : file + ":" + line;
-  if (!function.empty()) place += " in " + function;
-  return place;
-}
-
-// Where a span failed: its exception's place before its own.
-std::string PlaceOfSpan(const Span& span) {
-  for (const telemetry::SpanEvent& event : span.events) {
-    if (event.name != "exception") continue;
-    if (std::string place = PlaceIn(event.attributes); !place.empty()) return place;
-  }
-  return PlaceIn(span.attributes);
-}
-
-std::string MessageOf(const Span& span) {
-  for (const telemetry::SpanEvent& event : span.events) {
-    if (event.name != "exception") continue;
-    const std::string type = TextOf(event.attributes, "exception.type");
-    const std::string message = TextOf(event.attributes, "exception.message");
-    return type.empty() ? message : message.empty() ? type : type + ": " + message;
-  }
-  return span.status_message;
 }
 
 std::string LayerOf(const Span& span) {
@@ -133,30 +96,82 @@ std::map<trace::SpanId, int> Depths(const std::vector<Span>& spans) {
   return depths;
 }
 
+// Where each span lies in the whole that its topmost caller spans, as a bar; none for a span that
+// is alone.
+class Bars {
+ public:
+  static constexpr std::size_t kWidth = 12;  // columns
+
+  explicit Bars(const std::vector<Span>& spans) {
+    std::map<trace::SpanId, const Span*> by_id;
+    for (const Span& span : spans) by_id.emplace(span.span_id, &span);
+    for (const Span& span : spans) {
+      const Span* top = &span;
+      for (int step = 0; step < kDeepest && top->parent_id; ++step) {
+        const auto parent = by_id.find(*top->parent_id);
+        if (parent == by_id.end()) break;
+        top = parent->second;
+      }
+      tops_.insert_or_assign(span.span_id, top->span_id);
+      Whole& whole = wholes_[top->span_id];
+      whole.from = std::min(whole.from, span.start_ns);
+      whole.to = std::max(whole.to, span.end_ns);
+      any_ |= ++whole.spans > 1;
+    }
+  }
+
+  bool any() const { return any_; }
+  std::string Of(const Span& span) const {
+    const Whole& whole = wholes_.at(tops_.at(span.span_id));
+    if (whole.spans < 2 || whole.to <= whole.from) return std::string(kWidth, ' ');
+    const auto column = [&](std::int64_t time_ns) {
+      const double share =
+          static_cast<double>(time_ns - whole.from) / static_cast<double>(whole.to - whole.from);
+      return static_cast<std::size_t>(std::clamp(share, 0.0, 1.0) * kWidth);
+    };
+    const std::size_t first = std::min(column(span.start_ns), kWidth - 1);
+    const std::size_t last = std::clamp(column(span.end_ns), first + 1, kWidth);
+    std::string bar(first, ' ');
+    for (std::size_t i = first; i < last; ++i) bar += "━";
+    return bar + std::string(kWidth - last, ' ');
+  }
+
+ private:
+  struct Whole {
+    std::int64_t from = INT64_MAX;
+    std::int64_t to = INT64_MIN;
+    int spans = 0;
+  };
+  std::map<trace::SpanId, trace::SpanId> tops_;
+  std::map<trace::SpanId, Whole> wholes_;
+  bool any_ = false;
+};
+
 std::string Indent(int depth) {
   return std::string(static_cast<std::size_t>(std::min(depth, kDeepest)) * 2, ' ');
 }
 
-Step StepOf(const Span& span, int depth, const StoryColours& colours) {
+Step StepOf(const Span& span, int depth, const Bars& bars, const StoryColours& colours) {
   const bool failed = span.status == SpanStatus::kError;
   const std::string service = telemetry::ServiceName(span.resource);
   const std::string layer = LayerOf(span);
   std::string what = OneLine(span.name);
   if (layer == kTerminal) {
-    const std::string line = TextOf(span.attributes, "process.command_line");
+    const std::string line = AttributeText(span.attributes, "process.command_line");
     if (!line.empty()) what = line.starts_with(what) ? line : what + ": " + line;
     what = OneLine(what);
-    if (const std::string who = TextOf(span.attributes, "user.name"); !who.empty())
+    if (const std::string who = AttributeText(span.attributes, "user.name"); !who.empty())
       what += colours.dim("  by " + OneLine(who));
   } else {
     what = OneLine(service) + "  " + what;
   }
   Step step{.time_ns = span.start_ns, .rank = depth, .layer = layer};
+  if (bars.any()) step.bar = failed ? colours.bad(bars.Of(span)) : colours.dim(bars.Of(span));
   step.text = Indent(depth) + what + "  " + colours.dim(TimeSpan(span.end_ns - span.start_ns));
   if (failed) step.text += "  " + colours.bad("error");
   const std::string place = OneLine(PlaceOfSpan(span));
   if (failed) {
-    if (const std::string message = OneLine(MessageOf(span)); !message.empty())
+    if (const std::string message = OneLine(MessageOfSpan(span)); !message.empty())
       step.more.push_back(Indent(depth + 1) + colours.bad(message));
     if (!place.empty()) step.more.push_back(Indent(depth + 1) + "at " + colours.mark(place));
   } else if (!place.empty()) {
@@ -237,11 +252,11 @@ std::string LayerOf(const StoryEvent& event) {
   return event.kind.contains("action") || event.kind.contains("undo") ? "action" : "incident";
 }
 
-std::vector<Step> StepsOf(const Story& story, const StoryColours& colours) {
+std::vector<Step> StepsOf(const Story& story, const Bars& bars, const StoryColours& colours) {
   std::vector<Step> steps;
   const auto depths = Depths(story.spans);
   for (const Span& span : story.spans)
-    steps.push_back(StepOf(span, depths.at(span.span_id), colours));
+    steps.push_back(StepOf(span, depths.at(span.span_id), bars, colours));
   for (const StoryLine& line : story.lines) {
     const auto span = line.record.span_id ? depths.find(*line.record.span_id) : depths.end();
     steps.push_back(StepOf(line, span == depths.end() ? 0 : span->second + 1, colours));
@@ -277,94 +292,122 @@ std::string Head(const Story& story, const std::vector<Step>& steps) {
                       Count(story.changes.size(), "change", "changes"));
   if (!story.incidents.empty())
     head += ", " + Count(story.incidents.size(), "incident", "incidents");
-  return head + "\n";
+  head += "\n";
+  for (const StoryLink& link : story.links)
+    head += fmt::format("with {}: {}\n", link.id.ToString(), OneLine(link.what));
+  return head;
 }
 
-nlohmann::json ValueToJson(const telemetry::AttributeValue& value) {
-  return std::visit(
-      [](const auto& held) -> nlohmann::json {
-        if constexpr (std::is_same_v<std::decay_t<decltype(held)>, telemetry::JsonText>) {
-          auto parsed = nlohmann::json::parse(held.text, nullptr, false);
-          return parsed.is_discarded() ? nlohmann::json(held.text) : parsed;
-        } else {
-          return held;
-        }
-      },
-      value);
+std::int64_t TimeIn(const nlohmann::json& json, const char* key) {
+  const auto time = kube::TimeAt(json, key);
+  return time ? time->time_since_epoch().count() : 0;
 }
 
-nlohmann::json AttributesToJson(const telemetry::Attributes& attributes) {
-  nlohmann::json json = nlohmann::json::object();
-  for (const telemetry::Attribute& one : attributes)
-    if (!json.contains(one.key)) json[one.key] = ValueToJson(one.value);
-  return json;
-}
-
-nlohmann::json LabelsToJson(const telemetry::Labels& labels) {
-  nlohmann::json json = nlohmann::json::object();
-  for (const auto& [name, value] : labels) json[name] = value;
-  return json;
-}
-
-const char* KindText(SpanKind kind) {
-  switch (kind) {
-    case SpanKind::kInternal:
-      return "internal";
-    case SpanKind::kServer:
-      return "server";
-    case SpanKind::kClient:
-      return "client";
-    case SpanKind::kProducer:
-      return "producer";
-    case SpanKind::kConsumer:
-      return "consumer";
-    case SpanKind::kUnspecified:
-      break;
+// The failed span that knows most of why: the deepest one with an exception, else the deepest.
+const Span* DeepestFailure(const Story& story) {
+  const auto depths = Depths(story.spans);
+  const Span* deepest = nullptr;
+  const auto rank = [&](const Span& span) {
+    return std::pair(!PlaceOfSpan(span).empty(), depths.at(span.span_id));
+  };
+  for (const Span& span : story.spans) {
+    if (span.status != SpanStatus::kError || LayerOf(span) == kTerminal) continue;
+    if (deepest == nullptr || rank(span) > rank(*deepest)) deepest = &span;
   }
-  return "unspecified";
+  return deepest;
 }
 
-const char* StatusText(SpanStatus status) {
-  return status == SpanStatus::kError ? "error" : status == SpanStatus::kOk ? "ok" : "unset";
+// The way from the command to the end, a line each: what a person wants to know first.
+std::vector<Step> WayOf(const Story& story, const StoryColours& colours) {
+  std::vector<Step> way;
+  for (const Span& span : story.spans) {
+    if (LayerOf(span) != kTerminal) continue;
+    std::string line = AttributeText(span.attributes, "process.command_line");
+    if (line.empty()) line = span.name;
+    way.push_back({.time_ns = span.start_ns, .layer = "command", .text = OneLine(line)});
+  }
+  for (const StoryChange& change : story.changes) {
+    if (change.by_cluster || change.code >= 400) continue;
+    way.push_back({.time_ns = change.time_ns,
+                   .layer = "change",
+                   .text = OneLine(fmt::format("{} {} {}  by {}", change.verb, change.resource,
+                                               NameIn(change.ns, change.name), change.user))});
+  }
+  if (const Span* failure = DeepestFailure(story)) {
+    for (const Span& span : story.spans) {
+      if (span.trace_id != failure->trace_id || span.parent_id) continue;
+      way.push_back({.time_ns = span.start_ns,
+                     .layer = "request",
+                     .text = OneLine(fmt::format("{}  {}", telemetry::ServiceName(span.resource),
+                                                 span.name)) +
+                             "  " + colours.dim(TimeSpan(span.end_ns - span.start_ns))});
+      break;
+    }
+    const std::string place = OneLine(PlaceOfSpan(*failure));
+    Step code{.time_ns = failure->start_ns,
+              .rank = 1,
+              .layer = "code",
+              .text = fmt::format("{}  {}", OneLine(telemetry::ServiceName(failure->resource)),
+                                  colours.bad(OneLine(MessageOfSpan(*failure))))};
+    if (!place.empty()) code.more.push_back("at " + colours.mark(place));
+    way.push_back(std::move(code));
+  }
+  for (const StoryIncident& incident : story.incidents) {
+    const nlohmann::json& whole = incident.whole;
+    if (TimeIn(whole, "opened") == 0) continue;
+    const std::string& service = kube::StringAt(whole, "cause.service");
+    const nlohmann::json& confidence = kube::At(whole, "cause.confidence");
+    Step opened{.time_ns = TimeIn(whole, "opened"), .rank = 2, .layer = "incident"};
+    opened.text = incident.id;
+    if (!service.empty())
+      opened.text += fmt::format("  {}: {} ({:.0f} %)", OneLine(service),
+                                 OneLine(kube::StringAt(whole, "cause.kind")),
+                                 confidence.is_number() ? 100 * confidence.get<double>() : 0);
+    way.push_back(std::move(opened));
+    for (const nlohmann::json& action : kube::At(whole, "actions")) {
+      Step step{.time_ns = TimeIn(action, "started"), .rank = 3, .layer = "action"};
+      step.text = OneLine(kube::StringAt(action, "action.reason"));
+      const std::string& verdict = kube::StringAt(action, "verdict");
+      if (!verdict.empty())
+        step.more.push_back(OneLine("it " + verdict + ": " + kube::StringAt(action, "seen")));
+      way.push_back(std::move(step));
+    }
+    if (const std::int64_t closed_ns = TimeIn(whole, "closed"); closed_ns != 0) {
+      const std::string& outcome = kube::StringAt(whole, "outcome");
+      way.push_back(
+          {.time_ns = closed_ns,
+           .rank = 4,
+           .layer = "end",
+           .text = (outcome == "resolved" ? colours.good(outcome) : colours.bad(outcome)) +
+                   OneLine(": " + kube::StringAt(whole, "why"))});
+    }
+  }
+  OrderBy(way, [](const Step& step) { return std::pair(step.time_ns, step.rank); });
+  return way;
 }
 
-nlohmann::json SpanToJson(const Span& span) {
-  nlohmann::json json = {{"spanId", span.span_id.ToString()},
-                         {"parentId", span.parent_id ? span.parent_id->ToString() : ""},
-                         {"service", telemetry::ServiceName(span.resource)},
-                         {"name", span.name},
-                         {"kind", KindText(span.kind)},
-                         {"status", StatusText(span.status)},
-                         {"statusMessage", span.status_message},
-                         {"startNs", std::to_string(span.start_ns)},
-                         {"endNs", std::to_string(span.end_ns)},
-                         {"place", PlaceOfSpan(span)},
-                         {"attributes", AttributesToJson(span.attributes)},
-                         {"resource", AttributesToJson(span.resource)},
-                         {"events", nlohmann::json::array()},
-                         {"links", nlohmann::json::array()}};
-  for (const telemetry::SpanEvent& event : span.events)
-    json["events"].push_back({{"timeNs", std::to_string(event.time_ns)},
-                              {"name", event.name},
-                              {"attributes", AttributesToJson(event.attributes)}});
-  for (const telemetry::SpanLink& link : span.links)
-    json["links"].push_back({{"traceId", link.trace_id.ToString()},
-                             {"spanId", link.span_id.ToString()},
-                             {"attributes", AttributesToJson(link.attributes)}});
-  return json;
+std::string Lines(const std::vector<Step>& steps, std::int64_t zero_ns, std::size_t bar_width) {
+  std::string text;
+  const std::string gap = bar_width == 0 ? "" : std::string(bar_width + 2, ' ');
+  for (const Step& step : steps) {
+    text += fmt::format("{:>10}  {:<8}  {}{}\n", "+" + TimeSpan(step.time_ns - zero_ns), step.layer,
+                        step.bar.empty() ? gap : step.bar + "  ", step.text);
+    for (const std::string& more : step.more) text += fmt::format("{:22}{}{}\n", "", gap, more);
+  }
+  return text;
 }
 
 }  // namespace
 
 std::string RenderStory(const Story& story, const StoryColours& colours) {
-  const std::vector<Step> steps = StepsOf(story, colours);
+  const Bars bars(story.spans);
+  const std::vector<Step> steps = StepsOf(story, bars, colours);
   std::string text = Head(story, steps);
+  const std::int64_t zero_ns = steps.empty() ? 0 : steps.front().time_ns;
+  if (!story.incidents.empty())
+    text += "\n" + Lines(WayOf(story, colours), zero_ns, 0) + "\nin full\n";
   if (!steps.empty()) text += '\n';
-  for (const Step& step : steps) {
-    text += fmt::format("{:>10}  {:<8}  {}\n", "+" + TimeSpan(step.time_ns - steps.front().time_ns),
-                        step.layer, step.text);
-    for (const std::string& more : step.more) text += fmt::format("{:22}{}\n", "", more);
-  }
+  text += Lines(steps, zero_ns, bars.any() ? Bars::kWidth : 0);
   if (!story.objects.empty()) {
     text += "\ncarried by\n";
     for (const StoryObject& object : story.objects) {
@@ -378,48 +421,6 @@ std::string RenderStory(const Story& story, const StoryColours& colours) {
   for (const MissingSource& missing : story.missing)
     text += colours.dim(fmt::format("without {}: {}", missing.source, OneLine(missing.why))) + "\n";
   return text;
-}
-
-nlohmann::json StoryToJson(const Story& story) {
-  nlohmann::json json = {{"traceId", story.id.ToString()}};
-  for (const char* list : {"spans", "logs", "changes", "events", "objects", "incidents", "missing"})
-    json[list] = nlohmann::json::array();
-  for (const Span& span : story.spans) json["spans"].push_back(SpanToJson(span));
-  for (const StoryLine& line : story.lines)
-    json["logs"].push_back({{"timeNs", std::to_string(line.record.time_ns)},
-                            {"line", line.record.line},
-                            {"spanId", line.record.span_id ? line.record.span_id->ToString() : ""},
-                            {"stream", LabelsToJson(line.stream)},
-                            {"metadata", LabelsToJson(line.record.metadata)}});
-  for (const StoryChange& change : story.changes)
-    json["changes"].push_back({{"timeNs", std::to_string(change.time_ns)},
-                               {"verb", change.verb},
-                               {"resource", change.resource},
-                               {"subresource", change.subresource},
-                               {"namespace", change.ns},
-                               {"name", change.name},
-                               {"user", change.user},
-                               {"byCluster", change.by_cluster},
-                               {"code", change.code}});
-  for (const ClusterEvent& event : story.events)
-    json["events"].push_back({{"timeNs", std::to_string(event.time_ns)},
-                              {"count", event.count},
-                              {"type", event.warning ? "Warning" : "Normal"},
-                              {"kind", event.kind},
-                              {"namespace", event.ns},
-                              {"name", event.name},
-                              {"reason", event.reason},
-                              {"message", event.message}});
-  for (const StoryObject& object : story.objects)
-    json["objects"].push_back({{"kind", object.kind},
-                               {"namespace", object.ns},
-                               {"name", object.name},
-                               {"actionId", object.action},
-                               {"incident", object.incident}});
-  for (const StoryIncident& incident : story.incidents) json["incidents"].push_back(incident.whole);
-  for (const MissingSource& missing : story.missing)
-    json["missing"].push_back({{"source", missing.source}, {"why", missing.why}});
-  return json;
 }
 
 }  // namespace enclave::cli

@@ -7,9 +7,9 @@
 
 #include "base/random.h"
 #include "base/simulated_executor.h"
-#include "cli/story_evidence.h"
 #include "cli/story_render.h"
 #include "kube/fake_api.h"
+#include "telemetry/in_memory.h"
 
 namespace enclave::cli {
 namespace {
@@ -90,7 +90,17 @@ Story ReleaseStory() {
   StoryIncident incident{.id = "inc-1", .stage = "resolved"};
   incident.events = {{kBegin + 9'000 * kMs, "opened", "Users of frontend see errors."},
                      {kBegin + 75'000 * kMs, "action_started", "Rolling back cart."}};
-  incident.whole = {{"id", "inc-1"}, {"trace", kStoryTrace}};
+  incident.whole = {{"id", "inc-1"},
+                    {"trace", kStoryTrace},
+                    {"opened", "2026-01-02T03:04:14Z"},
+                    {"closed", "2026-01-02T03:05:35Z"},
+                    {"outcome", "resolved"},
+                    {"why", "all is well"},
+                    {"cause", {{"service", "cart"}, {"kind", "bad release"}, {"confidence", 0.96}}},
+                    {"actions", Json::array({{{"action", {{"reason", "cart goes back"}}},
+                                              {"started", "2026-01-02T03:05:20Z"},
+                                              {"verdict", "helped"},
+                                              {"seen", "0 % bad"}}})}};
   story.incidents = {incident};
   return story;
 }
@@ -106,22 +116,33 @@ std::vector<std::string> StoryLines(const std::string& text) {
 }
 
 TEST(StoryRenderTest, IsToldInOrder) {
+  const std::string gap(14, ' ');  // where spans have their bar
   EXPECT_THAT(
       StoryLines(RenderStory(ReleaseStory(), {})),
       ElementsAre(
           "trace 4bf92f3577b34da6a3ce929d0e0e4736  2026-01-02T03:04:05Z",
           "3 spans in 3 services, 1 log line, 2 changes, 1 incident", "",
-          "     +0 ms  terminal  kubectl set image deploy/cart server=cart:v2  by ann  40.0 ms",
+          "     +0 ms  command   kubectl set image deploy/cart server=cart:v2",
           "  +20.0 ms  change    patch deployments.apps boutique/cart  by kubernetes-admin",
-          "  +25.0 ms  change      create replicasets.apps boutique/cart-7f  by "
-          "system:kube-controller-manager",
           "   +2.00 s  request   frontend  GET /cart  30.0 ms",
-          "   +2.00 s  request     cartservice  GetCart  15.0 ms  error",
-          "                          NotFound: no such key",
-          "                          at src/lab/boutique/cart.cc:42 in GetCart",
-          "   +2.01 s  log           cart  the cart is gone",
-          "   +9.00 s  incident  inc-1  Users of frontend see errors.",
-          "    +1m15s  action    inc-1  Rolling back cart.", "", "carried by",
+          "   +2.00 s  code      cartservice  NotFound: no such key",
+          "                      at src/lab/boutique/cart.cc:42 in GetCart",
+          "   +9.00 s  incident  inc-1  cart: bad release (96 %)",
+          "    +1m15s  action    cart goes back", "                      it helped: 0 % bad",
+          "    +1m30s  end       resolved: all is well", "", "in full", "",
+          "     +0 ms  terminal  " + gap +
+              "kubectl set image deploy/cart server=cart:v2  by ann  40.0 ms",
+          "  +20.0 ms  change    " + gap +
+              "patch deployments.apps boutique/cart  by kubernetes-admin",
+          "  +25.0 ms  change    " + gap +
+              "  create replicasets.apps boutique/cart-7f  by system:kube-controller-manager",
+          "   +2.00 s  request   ━━━━━━━━━━━━  frontend  GET /cart  30.0 ms",
+          "   +2.00 s  request     ━━━━━━        cartservice  GetCart  15.0 ms  error",
+          "                      " + gap + "    NotFound: no such key",
+          "                      " + gap + "    at src/lab/boutique/cart.cc:42 in GetCart",
+          "   +2.01 s  log       " + gap + "    cart  the cart is gone",
+          "   +9.00 s  incident  " + gap + "inc-1  Users of frontend see errors.",
+          "    +1m15s  action    " + gap + "inc-1  Rolling back cart.", "", "carried by",
           "  Deployment     boutique/cart  action inc-1-a1  of inc-1"));
 }
 
@@ -165,48 +186,34 @@ TEST(StoryRenderTest, JsonHoldsEverything) {
   EXPECT_EQ(json.at("logs").at(0).at("stream"), (Json{{"app", "cart"}}));
   EXPECT_EQ(json.at("changes").at(1).at("byCluster"), true);
   EXPECT_EQ(json.at("objects").at(0).at("actionId"), "inc-1-a1");
-  EXPECT_EQ(json.at("incidents"), Json::array({{{"id", "inc-1"}, {"trace", kStoryTrace}}}));
+  EXPECT_EQ(json.at("incidents").at(0).at("id"), "inc-1");
+  EXPECT_EQ(json.at("spans").at(0).at("traceId"), kStoryTrace);
   EXPECT_THAT(json.at("missing"), IsEmpty());
 }
 
-TEST(StoryTest, SpansAndLinesAreTheEvidences) {
-  const Json document = Json::parse(R"({"status": "success", "data": {
-    "spans": [
-      {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00000000000000b2",
-       "parent_id": "00000000000000b1", "service": "cart", "name": "GetCart", "kind": "server",
-       "status": "error", "start_ns": "1767323045000000005", "duration_ns": "7",
-       "attributes": {"code.lineno": "42"}, "resource": {"service.name": "cart"},
-       "events": [{"name": "exception", "time_ns": "1767323045000000006", "attributes": {"exception.type": "E"}}]},
-      {"trace_id": "4bf92f3577b34da6a3ce929d0e0e4736", "span_id": "00000000000000b1",
-       "name": "GET /", "kind": "client", "start_ns": "1767323045000000001", "duration_ns": "-3"},
-      {"trace_id": "0af7651916cd43dd8448eb211c80319c", "span_id": "00000000000000b3"}, 7],
-    "logs": [
-      {"time_ns": "1767323045000000009", "line": "second", "stream": {"app": "cart"}, "of_trace": true,
-       "span_id": "00000000000000b2", "metadata": {"level": "error"}},
-      {"time_ns": "1767323045000000008", "line": "first", "stream": {}, "of_trace": true},
-      {"time_ns": "1767323045000000008", "line": "a neighbour's", "stream": {}, "of_trace": false}],
-    "omitted": {"spans": 3}, "warnings": ["the logs are slow"]}})");
+TEST(StoryTest, SpansAndLinesAreOfAllItsTraces) {
+  const auto other = *trace::TraceId::Parse(kOtherTrace);
+  telemetry::InMemoryTraces traces;
+  telemetry::Span late = SpanAt("cart", "GetCart", "00000000000000b2", "", 5, 7);
+  late.trace_id = other;
+  traces.Add(late);
+  traces.Add(SpanAt("terminal", "kubectl", "00000000000000b1", "", 1, 2));
+  telemetry::InMemoryLogs logs;
+  logs.Add({{"app", "cart"}}, {{.time_ns = kBegin + 9, .line = "second", .trace_id = other},
+                               {.time_ns = kBegin + 8, .line = "first", .trace_id = StoryId()},
+                               {.time_ns = kBegin + 8, .line = "a neighbour's"}});
   Story story(StoryId());
-  ASSERT_TRUE(AddEvidence(document, story));
+  ASSERT_TRUE(ReadSpans(traces, story));
+  ASSERT_THAT(story.spans, SizeIs(1));
+  story.links = {{.id = other, .what = "the trace of incident inc-1"}};
+  ASSERT_TRUE(ReadSpans(traces, story));
+  ASSERT_TRUE(ReadLines(logs, story));
   ASSERT_THAT(story.spans, SizeIs(2));
-  EXPECT_EQ(story.spans[0].name, "GET /");
-  EXPECT_EQ(story.spans[0].end_ns, story.spans[0].start_ns);
-  EXPECT_EQ(story.spans[0].kind, telemetry::SpanKind::kClient);
-  const telemetry::Span& failing = story.spans[1];
-  EXPECT_EQ(failing.parent_id, story.spans[0].span_id);
-  EXPECT_EQ(failing.status, telemetry::SpanStatus::kError);
-  EXPECT_EQ(failing.end_ns - failing.start_ns, 7);
-  EXPECT_EQ(telemetry::ServiceName(failing.resource), "cart");
-  ASSERT_THAT(failing.events, SizeIs(1));
+  EXPECT_EQ(story.spans[1].name, "GetCart");
   ASSERT_THAT(story.lines, SizeIs(2));
   EXPECT_EQ(story.lines[0].record.line, "first");
-  EXPECT_EQ(story.lines[1].record.span_id, failing.span_id);
-  EXPECT_EQ(story.lines[1].record.metadata.Get("level"), "error");
-  EXPECT_THAT(story.missing, SizeIs(2));
-  for (const char* wrong : {"null", "7", "{}", R"({"data": {"spans": [], "logs": 1}})"})
-    EXPECT_EQ(AddEvidence(Json::parse(wrong), story).error().kind(),
-              base::ErrorKind::kInvalidArgument)
-        << wrong;
+  EXPECT_THAT(RenderStory(story, {}),
+              HasSubstr("with " + kOtherTrace + ": the trace of incident inc-1\n"));
 }
 
 class StoryFilesTest : public testing::Test {
@@ -282,6 +289,52 @@ TEST(StoryTest, IncidentsAreThoseOfTheTrace) {
   EXPECT_EQ(story.incidents[0].stage, "resolved");
   ASSERT_THAT(story.incidents[0].events, SizeIs(1));
   EXPECT_EQ(story.incidents[0].events[0].time_ns, kBegin);
+}
+
+// What the agent says of an incident of another trace, that this one has to do with.
+AskAgent AgentOfOther(const Json& links) {
+  const Json incident = {{"id", "inc-1"},
+                         {"trace", kOtherTrace},
+                         {"opened", "2026-01-02T03:04:10Z"},
+                         {"closed", "2026-01-02T03:05:10Z"},
+                         {"cause", {{"service", "cartservice"}}},
+                         {"links", links}};
+  return [incident](const std::string& path) -> base::Result<Json> {
+    return path == "/api/incidents" ? Json{{"incidents", Json::array({incident})}} : incident;
+  };
+}
+
+TEST(StoryTest, ACommandLeadsToItsIncidentAndBack) {
+  const Json links = Json::array(
+      {{{"kind", "change"}, {"trace", kStoryTrace}, {"what", "Deployment cart was changed"}}});
+  Story command(StoryId());
+  ASSERT_TRUE(ReadIncidents(AgentOfOther(links), command));
+  ASSERT_THAT(command.incidents, SizeIs(1));
+  ASSERT_THAT(command.links, SizeIs(1));
+  EXPECT_EQ(command.links[0].id.ToString(), kOtherTrace);
+
+  Story incident(*trace::TraceId::Parse(kOtherTrace));
+  ASSERT_TRUE(ReadIncidents(AgentOfOther(links), incident));
+  ASSERT_THAT(incident.links, SizeIs(1));
+  EXPECT_EQ(incident.links[0].id, StoryId());
+  EXPECT_EQ(incident.links[0].what, "Deployment cart was changed");
+}
+
+TEST(StoryTest, ARequestThatFailedLeadsToTheIncidentItFallsInto) {
+  const auto incidents = [](std::int64_t start_ms, const char* service,
+                            telemetry::SpanStatus status) {
+    Story story(StoryId());
+    story.spans = {
+        SpanAt("frontend", "GET /", "0000000000000001", "", start_ms, start_ms + 9),
+        SpanAt(service, "Get", "0000000000000002", "0000000000000001", start_ms, start_ms + 9)};
+    story.spans[1].status = status;
+    EXPECT_TRUE(ReadIncidents(AgentOfOther(Json::array()), story));
+    return story.incidents.size();
+  };
+  EXPECT_EQ(incidents(2'000, "cartservice", telemetry::SpanStatus::kError), 1U);
+  EXPECT_EQ(incidents(2'000, "cartservice", telemetry::SpanStatus::kOk), 0U);
+  EXPECT_EQ(incidents(2'000, "adservice", telemetry::SpanStatus::kError), 0U) << "another's fault";
+  EXPECT_EQ(incidents(70'000, "cartservice", telemetry::SpanStatus::kError), 0U) << "too late";
 }
 
 TEST(StoryTest, ObjectsAreThoseThatCarryIt) {

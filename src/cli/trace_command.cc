@@ -12,18 +12,18 @@
 
 #include "base/quote.h"
 #include "cli/cluster_access.h"
-#include "cli/observatory_access.h"
 #include "cli/output.h"
 #include "cli/state.h"
 #include "cli/story.h"
-#include "cli/story_evidence.h"
 #include "cli/story_render.h"
 #include "net/event_loop.h"
 #include "net/http_client.h"
+#include "telemetry/remote/remote.h"
 
 namespace enclave::cli {
 namespace {
 
+namespace remote = telemetry::remote;
 using base::ErrorKind;
 using base::Result;
 
@@ -31,8 +31,11 @@ struct TraceCommand {
   std::string state;
   std::string id;
   bool last = false;
-  std::string observatory;
-  std::string agent = "http://127.0.0.1:9096";
+  std::string tempo;  // URLs; "": the enclave's own
+  std::string loki;
+  std::string agent;
+  std::string token;  // of Tempo and Loki
+  std::string tenant;
   OutputFormat output = OutputFormat::kText;
 };
 
@@ -65,7 +68,36 @@ Result<> ReadFromCluster(const StatePaths& paths, net::EventLoop& loop, Story& s
   return ReadObjects(*api, story);
 }
 
-Result<> ReadFromAgent(const std::string& url, net::EventLoop& loop, Story& story) {
+// `given`, else what the enclave has.
+Result<std::string> UrlOr(const std::string& given, const StatePaths& paths,
+                          Result<std::string> (*own)(const StatePaths&)) {
+  return given.empty() ? own(paths) : given;
+}
+
+remote::Endpoint EndpointOf(const TraceCommand& command, const std::string& url) {
+  remote::Endpoint endpoint{.url = url};
+  if (!command.token.empty()) endpoint.headers["Authorization"] = "Bearer " + command.token;
+  if (!command.tenant.empty()) endpoint.headers["X-Scope-OrgID"] = command.tenant;
+  return endpoint;
+}
+
+Result<std::unique_ptr<telemetry::TraceSource>> OpenTraces(const TraceCommand& command,
+                                                           const StatePaths& paths,
+                                                           net::EventLoop& loop) {
+  ASSIGN_OR_RETURN(const std::string url, UrlOr(command.tempo, paths, ObservatoryUrl));
+  return remote::ConnectTempo(loop, EndpointOf(command, url));
+}
+
+Result<> ReadFromLoki(const TraceCommand& command, const StatePaths& paths, net::EventLoop& loop,
+                      Story& story) {
+  ASSIGN_OR_RETURN(const std::string url, UrlOr(command.loki, paths, ObservatoryUrl));
+  ASSIGN_OR_RETURN(const auto logs, remote::ConnectLoki(loop, EndpointOf(command, url)));
+  return ReadLines(*logs, story);
+}
+
+Result<> ReadFromAgent(const TraceCommand& command, const StatePaths& paths, net::EventLoop& loop,
+                       Story& story) {
+  ASSIGN_OR_RETURN(const std::string url, UrlOr(command.agent, paths, AgentUrl));
   ASSIGN_OR_RETURN(const auto client, net::HttpClient::Create(loop, {.base_url = url, .tls = {}}));
   const AskAgent ask = [&](const std::string& path) -> Result<nlohmann::json> {
     const auto answer = client->SendAndWait({.target = path, .timeout = kAgentTimeout});
@@ -89,12 +121,17 @@ Story ReadStory(const TraceCommand& command, const StatePaths& paths, const trac
   const auto note = [&story](const char* source, const Result<>& read) {
     if (!read) story.missing.push_back({source, read.error().message()});
   };
-  const auto url = command.observatory.empty() ? ObservatoryUrl(paths)
-                                               : Result<std::string>(command.observatory);
-  note("spans and log lines", url ? ReadEvidence(*url, loop, story) : std::unexpected(url.error()));
+  const auto traces = OpenTraces(command, paths, loop);
+  const auto read_spans = [&]() -> Result<> {
+    if (!traces) return std::unexpected(traces.error());
+    return ReadSpans(**traces, story);
+  };
+  note("spans", read_spans());
+  note("incidents", ReadFromAgent(command, paths, loop, story));
+  if (traces && !story.links.empty()) note("spans of linked traces", read_spans());
+  note("log lines", ReadFromLoki(command, paths, loop, story));
   note("changes", ReadChanges(paths.audit(), story));
   note("objects", ReadFromCluster(paths, loop, story));
-  note("incidents", ReadFromAgent(command.agent, loop, story));
   return story;
 }
 
@@ -125,13 +162,16 @@ std::function<int()> AddTrace(CLI::App& app) {
                         ->option_text("ID");
   CLI::Option* last =
       trace->add_flag("--last", command->last, "The newest `enclave run` instead")->excludes(id);
-  trace
-      ->add_option("--observatory", command->observatory,
-                   "Where spans and log lines are asked for (default: the enclave's own)")
-      ->option_text("URL");
-  trace->add_option("--agent", command->agent, "Where incidents are asked for")
-      ->capture_default_str()
-      ->option_text("URL");
+  for (const auto& [option, url, what] :
+       {std::tuple{"--tempo", &command->tempo, "Where spans are asked for, as Tempo answers"},
+        std::tuple{"--loki", &command->loki, "Where log lines are asked for, as Loki answers"},
+        std::tuple{"--agent", &command->agent, "Where incidents are asked for"}})
+    trace->add_option(option, *url, fmt::format("{} (default: the enclave's own)", what))
+        ->option_text("URL");
+  trace->add_option("--token", command->token, "A bearer token for Tempo and Loki")
+      ->option_text("TEXT");
+  trace->add_option("--tenant", command->tenant, "Sent to them as X-Scope-OrgID")
+      ->option_text("NAME");
   trace->add_option("-o,--output", command->output, "text or json")
       ->transform(CLI::CheckedTransformer(
           std::map<std::string, OutputFormat>{{"text", OutputFormat::kText},
@@ -145,9 +185,13 @@ std::function<int()> AddTrace(CLI::App& app) {
       "Examples:\n"
       "  enclave trace 4bf92f3577b34da6a3ce929d0e0e4736\n"
       "  enclave trace --last -o json | jq '.changes[] | .resource + \" \" + .name'\n\n"
-      "In order of time: the terminal's command, what it changed in the cluster, requests and the\n"
-      "line of code that failed, log lines, the incident and what the agent did. Exit code 1 when\n"
-      "nothing is known of it.\n");
+      "First the way from the command to the recovery, then all of it in order of time: the\n"
+      "terminal's command, what it changed in the cluster, requests and the line of code that\n"
+      "failed, log lines, the incident and what the agent did. A command leads to the incident "
+      "that\n"
+      "it caused, an incident to the command; the traces of both are told. Exit code 1 when "
+      "nothing\n"
+      "is known of it.\n");
   return [command] { return ShowTrace(*command); };
 }
 

@@ -276,6 +276,28 @@ TEST_F(FreezeTest, ASilentServiceIsMeasuredAgainstItsCallers) {
   EXPECT_NEAR(static_cast<double>(silent->runs_during), 300, 10);
 }
 
+TEST_F(FreezeTest, WhatIsSaidAtTheStartIsNotMissed) {
+  for (std::int64_t second = 0; second < 600; ++second) {
+    Serve({.second = second});
+    std::vector<telemetry::LogRecord> records;
+    // Said once by each of its threads, and said each ten seconds.
+    if (second == 20)
+      for (int thread = 0; thread < 30; ++thread)
+        records.push_back({.time_ns = second * kTestSecond + thread, .line = "ready to serve"});
+    if (second % 10 == 0 && second < kOnset)
+      for (int item = 0; item < 4; ++item)
+        records.push_back({.time_ns = second * kTestSecond + 100 + item, .line = "stock counted"});
+    if (second % 10 == 5)
+      for (int item = 0; item < 4; ++item)
+        records.push_back({.time_ns = second * kTestSecond + item, .line = "prices loaded"});
+    logs_.Add({{"service_name", "back"}}, std::move(records));
+  }
+  std::vector<std::string> vanished;
+  for (const LogShift& shift : Freeze().logs)
+    if (shift.change == LogChange::kVanished) vanished.push_back(shift.text);
+  EXPECT_THAT(vanished, ElementsAre("stock counted"));
+}
+
 TEST_F(FreezeTest, ASlowRequestNamesTheSpanThatExplainsItAndItsLine) {
   for (std::int64_t second = 0; second < 600; ++second) {
     Serve({.second = second, .calls = false});

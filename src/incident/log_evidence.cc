@@ -13,6 +13,9 @@ using telemetry::templates::Level;
 
 // How many lines ahead the table of spans is told of.
 constexpr std::size_t kLinesAhead = 8;
+// What a program says when it starts, it is not expected to say again: a statement that no
+// operation makes is missed only when it was heard at so many times before.
+constexpr std::uint64_t kRecurs = 3;
 
 std::string_view LevelText(Level level) {
   switch (level) {
@@ -161,6 +164,7 @@ void LogEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bou
     SharedOnset shares;
     bool knows_runs = false;
     std::uint32_t first = kNone;  // bin that holds one
+    std::uint64_t times = 0;      // it was heard before anything can have begun
   };
   std::map<Key, Sum> sums;
   // Complaints of the time before, of any service and about any.
@@ -176,6 +180,8 @@ void LogEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bou
     Sum& sum = sums.try_emplace({statement.voice, statement.operation}, onsets).first->second;
     sum.shares.Add(statement.taken);
     sum.knows_runs |= statement.context != kNone;
+    for (std::uint32_t bin = 0; bin < timeline_.first_onset(); ++bin)
+      sum.times += bin == 0 ? statement.taken[bin].taken : std::min(1U, statement.taken[bin].taken);
     for (std::uint32_t bin = 1; bin < timeline_.bins() && bin < sum.first; ++bin)
       if (statement.taken[bin].taken > 0) sum.first = bin;
   }
@@ -186,6 +192,7 @@ void LogEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bou
     const Share share = sum.shares.Best(onset);
     if (std::abs(share.score) < kLeastScore) continue;
     const bool rises = share.score > 0;
+    if (!rises && !sum.knows_runs && sum.times < kRecurs) continue;
     LogShift shift{.service = services_.Name(service_numbers_[voice.service]),
                    .level = std::string(LevelText(voice.level)),
                    .example = voice.example,

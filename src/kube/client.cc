@@ -122,6 +122,8 @@ struct Client::Impl {
       net::ClientRequest request = Request(method, path, fresh_token);
       request.body = body;
       if (!content_type.empty()) request.headers["Content-Type"] = content_type;
+      if (const auto trace = current_trace ? current_trace() : std::nullopt)
+        trace::Inject(*trace, request.headers);
       auto response = http->SendAndWait(std::move(request));
       if (!response) return Fail(response.error().While(method + " " + path));
       if (response->status < 400) return response;
@@ -154,6 +156,7 @@ struct Client::Impl {
   base::Random& random;
   const std::function<void(base::Duration)> pause;
   std::string prefix;  // of a server behind a path
+  CurrentTrace current_trace;
 
   std::mutex mutex;
   std::optional<base::MonoTime> token_read;
@@ -169,6 +172,10 @@ Client::~Client() = default;
 
 const ClientConfig& Client::config() const {
   return impl_->config;
+}
+
+void Client::SetCurrentTrace(CurrentTrace current) {
+  impl_->current_trace = std::move(current);
 }
 
 base::Result<net::Response> Client::Send(const std::string& method, const std::string& path,

@@ -14,12 +14,14 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "base/random.h"
 #include "kube/api.h"
 #include "kube/kubeconfig.h"
 #include "net/http_client.h"
+#include "trace/trace_context.h"
 
 namespace enclave::kube {
 
@@ -55,6 +57,11 @@ class Client final : public Api {
   base::Result<net::Response> Send(const std::string& method, const std::string& path,
                                    const std::string& body = "",
                                    const std::string& content_type = "");
+
+  // The trace that a request belongs to, asked on the thread that sends it and told to the server
+  // in W3C's and B3's headers; watches have none. Set before the client is used.
+  using CurrentTrace = std::function<std::optional<trace::TraceContext>()>;
+  void SetCurrentTrace(CurrentTrace current);
 
   const ClientConfig& config() const;
 

@@ -148,6 +148,25 @@ class ClientTest : public ::testing::Test {
                  [this](base::Duration duration) { slept_.push_back(duration); }};
 };
 
+TEST_F(ClientTest, TellsTheTraceThatIsCurrent) {
+  const std::string pod = R"({"metadata":{"name":"p","namespace":"d"}})";
+  http_->Say(200, pod);
+  http_->Say(200, pod);
+  std::optional<trace::TraceContext> current =
+      trace::TraceContext{.trace_id = *trace::TraceId::Parse("0af7651916cd43dd8448eb211c80319c"),
+                          .parent = trace::SpanId::Parse("b7ad6b7169203331"),
+                          .sampling = trace::Sampling::kYes};
+  client_.SetCurrentTrace([&] { return current; });
+  EXPECT_TRUE(client_.Get(kPod, "d", "p"));
+  current.reset();
+  EXPECT_TRUE(client_.Get(kPod, "d", "p"));
+  const auto requests = http_->requests();
+  EXPECT_EQ(requests[0].headers.at("traceparent"),
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+  EXPECT_EQ(requests[0].headers.at("X-B3-TraceId"), "0af7651916cd43dd8448eb211c80319c");
+  EXPECT_FALSE(requests[1].headers.contains("traceparent"));
+}
+
 TEST_F(ClientTest, SpeaksTheApi) {
   const std::string pod = R"({"metadata":{"name":"p","namespace":"d","resourceVersion":"7"}})";
   for (int i = 0; i < 5; ++i) http_->Say(200, pod);

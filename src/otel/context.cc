@@ -27,4 +27,15 @@ trace::TraceContext ToTraceContext(const SpanContext& context) {
           .trace_state = context.trace_state};
 }
 
+std::optional<trace::TraceContext> CurrentTrace() {
+  if (!current_context.span) return std::nullopt;
+  return ToTraceContext(*current_context.span);
+}
+
+std::optional<SpanContext> RootOf(const trace::TraceId& trace_id) {
+  const auto span = trace::SpanId::Parse(trace_id.ToString().substr(16));
+  if (!span) return std::nullopt;
+  return SpanContext{.trace_id = trace_id, .span_id = *span};
+}
+
 }  // namespace enclave::otel

@@ -44,5 +44,11 @@ class ScopedContext {
 
 // As trace::Inject writes it: the context as the parent of what the receiver does.
 trace::TraceContext ToTraceContext(const SpanContext& context);
+// The same of the span that is current; nullopt when none is.
+std::optional<trace::TraceContext> CurrentTrace();
+
+// The root of a trace that is known by its id alone: as in B3, the lower half of the id is the
+// span's. nullopt when that is zero.
+std::optional<SpanContext> RootOf(const trace::TraceId& trace_id);
 
 }  // namespace enclave::otel

@@ -59,8 +59,9 @@ void Claimant::Traces() {
          .id = trace.id,
          .component = trace.location.empty() ? trace.operation : trace.location,
          .component_rank = trace.location.empty() ? 1.5 : 4,
-         .sentence = fmt::format("{} of {} fails with {} in {} requests{}{}", trace.operation,
+         .sentence = fmt::format("{} of {} fails with {} in {} request{}{}{}", trace.operation,
                                  trace.service, what.empty() ? "an error" : what, trace.like_it,
+                                 trace.like_it == 1 ? "" : "s",
                                  trace.location.empty() ? "" : " at ", trace.location),
          .onset_ns = trace.onset_ns});
   }

@@ -312,6 +312,10 @@ Result<std::vector<Objective>> ParseObjectives(std::string_view text, const std:
     ASSIGN_OR_RETURN(objective.name, inner.Name("name"));
     ASSIGN_OR_RETURN(objective.title, inner.Name("title"));
     ASSIGN_OR_RETURN(objective.query, inner.Name("query"));
+    ASSIGN_OR_RETURN(objective.unit, inner.Text("unit", ""));
+    if (!objective.unit.empty() && objective.unit != "%" && objective.unit != "s" &&
+        objective.unit != "/s")
+      return inner.Wrong("unit", "write %, s or /s, or leave it out");
     const Json* at_most = inner.Find("at-most");
     objective.shown_only = at_most == nullptr;
     if (at_most != nullptr) {

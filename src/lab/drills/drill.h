@@ -70,6 +70,7 @@ struct Objective {
   std::string name{};
   std::string title{};
   std::string query{};  // PromQL with one value
+  std::string unit{};   // "%" (of a share), "s", "/s"; "": a number
   double at_most = 0;
   bool shown_only = false;  // for people; not judged
 };

@@ -15,6 +15,7 @@ namespace enclave::lab::drills {
 // All that a drill saw.
 struct Seen {
   std::string drill{};
+  std::string trace{};                         // of the command; "" when it has none
   base::WallTime broken{};                     // the first fault was done
   base::WallTime ended{};                      // nothing more was waited for
   std::vector<Reading> readings{};             // one a second, of the whole drill

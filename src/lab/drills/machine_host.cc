@@ -23,8 +23,8 @@ using base::Result;
 
 constexpr std::string_view kMarker = "ENCLAVE_CONTAINER_ID=";
 constexpr const char* kCgroupRoot = "/sys/fs/cgroup";
-// A processor's seconds, by the kernel's own limit: also one that nobody ends ends.
-constexpr const char* kBusy = "ulimit -t 300; while :; do :; done";
+// Busy while the drill lives, and no longer than the kernel's own limit of a processor's seconds.
+constexpr const char* kBusy = "ulimit -t 300; while [ -e /proc/$PPID ]; do :; done";
 
 std::string Slurp(const fs::path& file) {
   std::ifstream stream(file, std::ios::binary);
@@ -36,14 +36,20 @@ struct Found {
   std::string container;
 };
 
-// Field 4 of /proc/PID/stat; the name before it may hold anything, but ends with the last bracket.
-pid_t ParentOf(pid_t pid) {
+struct ProcessStat {
+  char state = '?';
+  pid_t parent = 0;
+};
+
+// Fields 3 and 4 of /proc/PID/stat; the name before them may hold anything, but ends with the last
+// bracket.
+ProcessStat StatOf(pid_t pid) {
   const std::string stat = Slurp(fmt::format("/proc/{}/stat", pid));
   const auto bracket = stat.rfind(')');
-  if (bracket == std::string::npos || bracket + 4 >= stat.size()) return 0;
-  pid_t parent = 0;
-  std::from_chars(stat.data() + bracket + 4, stat.data() + stat.size(), parent);
-  return parent;
+  if (bracket == std::string::npos || bracket + 4 >= stat.size()) return {};
+  ProcessStat found{.state = stat[bracket + 2]};
+  std::from_chars(stat.data() + bracket + 4, stat.data() + stat.size(), found.parent);
+  return found;
 }
 
 std::vector<Found> ProcessesOf(const std::string& pod_uid) {
@@ -56,7 +62,7 @@ std::vector<Found> ProcessesOf(const std::string& pod_uid) {
     pid_t pid = 0;
     const auto [end, wrong] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (wrong != std::errc() || end != name.data() + name.size()) continue;
-    parents[pid] = ParentOf(pid);
+    parents[pid] = StatOf(pid).parent;
     const std::string shim = ShimContainerIdOf(Slurp(entry.path() / "cmdline"), pod_uid);
     const std::string marked = ContainerIdOf(Slurp(entry.path() / "environ"), pod_uid);
     if (!shim.empty())
@@ -179,6 +185,11 @@ Result<> MachineHost::BringVisitors(int users, base::Duration lasts) {
   ASSIGN_OR_RETURN(const auto process, net::IdentifyProcess(pid));
   started_.push_back(process);
   return {};
+}
+
+void MachineHost::Continue(const std::string& pod_uid) {
+  for (const Found& found : ProcessesOf(pod_uid))
+    if (StatOf(found.pid).state == 'T') ::kill(found.pid, SIGCONT);
 }
 
 void MachineHost::PutBack() {

@@ -26,6 +26,7 @@ class MachineHost final : public Host {
   base::Result<> Burn(const std::string& pod_uid, int processes) override;
   base::Result<> BringVisitors(int users, base::Duration lasts) override;
   void PutBack() override;
+  void Continue(const std::string& pod_uid) override;
 
  private:
   const std::vector<std::string> visitors_;

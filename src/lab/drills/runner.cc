@@ -23,6 +23,7 @@ namespace {
 
 constexpr seconds kStep{1};
 constexpr std::size_t kMostTold = 200;
+constexpr std::size_t kMostCalm = 300;  // readings
 // How far back and ahead of the first bad reading the request lies that shows it.
 constexpr seconds kRequestAround{30};
 // What the rest of the laboratory may not lose either.
@@ -71,7 +72,9 @@ struct Runner::State {
   WallTime began{};
   MonoTime broken_at{};
   std::size_t carried = 0;  // faults
-  std::vector<std::string> told;
+  std::vector<Reading> calm;
+  std::vector<ToldLine> told;
+  std::string waits;
   std::vector<std::string> last_broken;
   std::optional<WallTime> well_from;  // of the stretch of well readings that lasts now
   std::string agent_error;
@@ -83,7 +86,7 @@ Runner::Runner(const World& world, const std::vector<Objective>& objectives,
 
 void Runner::Tell(State* state, const std::string& text) {
   if (state->told.size() >= kMostTold) state->told.erase(state->told.begin());
-  state->told.push_back(text);
+  state->told.push_back({.time = world_.pace.WallNow(), .text = text});
   show_.Line(world_.pace.WallNow(), text);
 }
 
@@ -93,16 +96,19 @@ void Runner::Tick(State* state) {
               .phase = state->phase,
               .began = state->began,
               .now = world_.pace.WallNow(),
-              .told = state->told});
+              .calm = state->calm,
+              .told = state->told,
+              .waits = state->waits});
 }
 
-Result<> Runner::PutBack(const std::string& ns) {
+Result<std::vector<std::string>> Runner::PutBack(const std::string& ns) {
   world_.host.PutBack();
-  RETURN_IF_ERROR(Restore(world_.cluster, manifests_, ns));
-  return {};
+  ASSIGN_OR_RETURN(const auto pods, world_.cluster.List(kube::kPod, {.ns = ns}));
+  for (const auto& pod : pods.items) world_.host.Continue(pod->uid());
+  return Restore(world_.cluster, manifests_, ns);
 }
 
-Result<> Runner::Settle(const std::string& ns, Duration hold) {
+Result<> Runner::Settle(const std::string& ns, Duration hold, const OnReading& on_reading) {
   RETURN_IF_ERROR(PutBack(ns));
   const MonoTime deadline = world_.pace.Now() + options_.steady_timeout;
   std::optional<MonoTime> well_from;
@@ -117,7 +123,9 @@ Result<> Runner::Settle(const std::string& ns, Duration hold) {
     else if (!well_from)
       well_from = now;
     if (well_from && now - *well_from >= hold) return {};
-    if (!reading.error.empty())
+    if (well_from)
+      missing = fmt::format("all is well, and must be for {:.0f} s", InSeconds(hold));
+    else if (!reading.error.empty())
       missing = reading.error;
     else if (!reading.unknown.empty())
       missing = "there is no value for " + Joined(reading.unknown);
@@ -127,6 +135,7 @@ Result<> Runner::Settle(const std::string& ns, Duration hold) {
       missing = open.error().message();
     else if (!open->empty())
       missing = "the agent is still at work on " + Joined(*open);
+    if (on_reading) on_reading(reading, missing);
     if (now >= deadline)
       return Fail(ErrorKind::kDeadlineExceeded,
                   fmt::format("the laboratory did not become steady within {:.0f} s: {}",
@@ -148,7 +157,15 @@ Result<> Runner::CarryDue(State* state) {
 
 Result<> Runner::Break(State* state) {
   Tell(state, "waiting until all objectives are met");
-  RETURN_IF_ERROR(Settle(state->drill.ns, state->drill.hold));
+  RETURN_IF_ERROR(Settle(state->drill.ns, state->drill.hold,
+                         [&](const Reading& reading, const std::string& missing) {
+                           if (state->calm.size() >= kMostCalm)
+                             state->calm.erase(state->calm.begin());
+                           state->calm.push_back(reading);
+                           state->waits = missing;
+                           Tick(state);
+                         }));
+  state->waits.clear();
   ASSIGN_OR_RETURN(state->before,
                    TakeFootprint(world_.cluster, {state->drill.ns, kObservatoryNamespace}));
   if (!options_.unattended) RETURN_IF_ERROR(state->agent.Begin(world_));
@@ -217,6 +234,8 @@ void Runner::Watch(State* state) {
     if (Finished(*state)) return;
     if (!world_.pace.Wait(kStep)) {
       state->seen.interrupted = true;
+      Tell(state, "interrupted: what was broken is put back");
+      Tick(state);
       return;
     }
     if (const auto done = CarryDue(state); !done) {

@@ -17,6 +17,11 @@ namespace enclave::lab::drills {
 enum class Phase : std::uint8_t { kSteady, kBroken, kDetected, kDiagnosed, kActing, kWell, kOver };
 std::string_view ToString(Phase phase);
 
+struct ToldLine {
+  base::WallTime time{};
+  std::string text{};
+};
+
 // How a drill stands, for those who watch.
 struct Live {
   const Drill& drill;
@@ -24,7 +29,9 @@ struct Live {
   Phase phase = Phase::kSteady;
   base::WallTime began{};
   base::WallTime now{};
-  const std::vector<std::string>& told;  // the last lines
+  const std::vector<Reading>& calm;   // before it was broken
+  const std::vector<ToldLine>& told;  // the last lines
+  const std::string& waits;  // what a steady state still lacks; "" when nothing is broken yet
 };
 
 class Show {
@@ -50,9 +57,14 @@ class Runner {
          const std::vector<Json>& manifests, Show& show, const RunOptions& options);
 
   Seen Run(const Drill& drill);
-  // The namespace as its manifests say, and all objectives met for `hold`. kDeadlineExceeded,
-  // kCancelled.
-  base::Result<> Settle(const std::string& ns, base::Duration hold);
+  // What drills break in a namespace, also one that was killed amid it, is put back: processes go
+  // on, and objects are as their manifests say. Gives the objects that were written.
+  base::Result<std::vector<std::string>> PutBack(const std::string& ns);
+  // The same, and then all objectives met for `hold`. `on_reading` hears of each reading, and what
+  // is missing yet. kDeadlineExceeded, kCancelled.
+  using OnReading = std::function<void(const Reading& reading, const std::string& missing)>;
+  base::Result<> Settle(const std::string& ns, base::Duration hold,
+                        const OnReading& on_reading = {});
 
  private:
   struct State;
@@ -63,7 +75,6 @@ class Runner {
   void Look(State* state);
   bool Finished(const State& state) const;
   void Close(State* state);
-  base::Result<> PutBack(const std::string& ns);
   void Tell(State* state, const std::string& text);
   void Tick(State* state);
 

@@ -258,7 +258,8 @@ TEST_F(RunnerTest, TheFirstFailingRequestLeadsToItsLine) {
   EXPECT_EQ(seen.request->trace, "early");
   EXPECT_EQ(seen.request->place, "card.cc:41");
   EXPECT_EQ(seen.request->error, "Refused: no card");
-  const auto lines = Story(drill, seen, Judge(drill, seen));
+  std::vector<std::string> lines;
+  for (const StoryStep& step : Story(drill, seen, Judge(drill, seen))) lines.push_back(step.text);
   EXPECT_THAT(lines, Contains(HasSubstr("trace early")));
   EXPECT_THAT(lines, Contains(HasSubstr("pay at card.cc:41: Refused: no card")));
   EXPECT_THAT(lines, Contains(HasSubstr("rollback_revision of pay")));
@@ -289,23 +290,80 @@ TEST(SummaryTest, HasMedianAndWorstOfEachDrill) {
   EXPECT_EQ(rows[4][8], "25.0");
 }
 
+TEST(StoryTest, IsToldInOrderOfTimeWithTheTraceOfTheCommand) {
+  const Drill drill = TestDrill();
+  const base::WallTime begin(kTestStart);
+  Seen seen{.trace = "c0ffee", .broken = begin};
+  seen.first_bad = begin + seconds(6);
+  seen.readings = {{.time = begin + seconds(6), .broken = {"errors"}}};
+  seen.incidents = {{.id = "inc-1", .trace = "abc", .opened = begin + seconds(5)}};
+  std::vector<std::string> told;
+  for (const StoryStep& step : Story(drill, seen, {}))
+    told.push_back(step.when + "|" + step.what + "|" + step.text.substr(0, 19));
+  EXPECT_THAT(told,
+              testing::ElementsAre("+0.0 s|command|kubectl -n boutique", "||its trace is c0ffee",
+                                   "+5.0 s|detection|incident inc-1 was ", "||its trace is abc",
+                                   "+6.0 s|objective|errors not met"));
+  EXPECT_EQ(ToJson(drill, seen, {})["trace"], "c0ffee");
+}
+
 TEST(LiveViewTest, LinesFitAndShowThePhases) {
   const Drill drill = TestDrill();
   Seen seen{.broken = base::WallTime(kTestStart)};
   for (int i = 0; i < 200; ++i)
     seen.readings.push_back({.time = seen.broken + seconds(i), .values = {{"errors", i / 200.0}}});
-  const std::vector<std::string> told(20, std::string(300, 'x'));
-  const auto lines = Picture({.drill = drill,
-                              .seen = seen,
-                              .phase = Phase::kBroken,
-                              .began = seen.broken - seconds(9),
-                              .now = seen.broken + seconds(7),
-                              .told = told},
-                             TestObjectives(), {.width = 60, .events = 3, .colour = false});
-  EXPECT_THAT(lines[0], HasSubstr("7 s"));
-  EXPECT_THAT(lines[1], HasSubstr("● broken"));
-  EXPECT_THAT(lines[1], HasSubstr("○ well again"));
-  EXPECT_EQ(std::ranges::count_if(lines, [](const auto& line) { return line.contains("xxx"); }), 3);
+  seen.incidents = {{.id = "inc-1",
+                     .opened = seen.broken + seconds(4),
+                     .causes = {{.service = "pay",
+                                 .kind = "bad release",
+                                 .confidence = 0.9,
+                                 .evidence = {std::string(300, 'e')}}}}};
+  const std::vector<Reading> calm(5, {.values = {{"errors", 0.0}}});
+  const std::vector<ToldLine> told(
+      20, {.time = seen.broken + seconds(4), .text = std::string(300, 'x')});
+  const std::string waits;
+  for (const std::size_t width : {40U, 80U, 120U}) {
+    const auto lines = Picture({.drill = drill,
+                                .seen = seen,
+                                .phase = Phase::kDetected,
+                                .began = seen.broken - seconds(9),
+                                .now = seen.broken + seconds(7),
+                                .calm = calm,
+                                .told = told,
+                                .waits = waits},
+                               TestObjectives(), {.width = width, .height = 12, .colour = false});
+    EXPECT_THAT(lines[0], HasSubstr("7 s"));
+    EXPECT_THAT(lines[1], HasSubstr("● broken"));
+    if (width >= 80) EXPECT_THAT(lines[1], HasSubstr("○ well again"));
+    EXPECT_THAT(lines, Contains(HasSubstr("pay: bad release")));
+    EXPECT_THAT(lines, Contains(HasSubstr("+4.0 s  xxx")));
+    EXPECT_LT(lines.size(), 13U);
+    for (const std::string& line : lines) {
+      const auto shown = std::ranges::count_if(
+          line, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; });
+      EXPECT_LE(static_cast<std::size_t>(shown), width) << line;
+    }
+  }
+}
+
+TEST_F(RunnerTest, WhatItWaitsForIsShownBeforeItBreaks) {
+  it_.errors = 1;
+  agent_works_ = false;
+  Run(TestDrill(), {.steady_timeout = seconds(5)});
+  EXPECT_THAT(it_.show.waits, Contains("errors is not met"));
+}
+
+TEST_F(RunnerTest, WhatAKilledDrillLeftIsPutBack) {
+  Json patch;
+  patch["spec"]["replicas"] = 0;
+  ASSERT_TRUE(
+      it_.cluster.Patch(kube::kDeployment, "boutique", "cart", kube::PatchType::kMerge, patch));
+  const std::string uid = (*it_.cluster.Get(kube::kPod, "boutique", "pay-1-a"))->uid();
+  Runner runner(it_.world(), TestObjectives(), it_.manifests, it_.show, {});
+  const auto written = runner.PutBack("boutique");
+  ASSERT_TRUE(written);
+  EXPECT_THAT(*written, testing::ElementsAre("Deployment/cart"));
+  EXPECT_THAT(it_.host.continued, Contains(uid)) << "its processes may be stopped";
 }
 
 TEST(LiveViewTest, ASparklineShowsTheLastValues) {

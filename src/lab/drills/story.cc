@@ -6,6 +6,7 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <utility>
 
 #include "kube/time.h"
 
@@ -20,16 +21,26 @@ constexpr std::size_t kMostEvidence = 3;
 class Teller {
  public:
   explicit Teller(WallTime zero) : zero_(zero) {}
-  void At(std::optional<WallTime> time, std::string_view what, const std::string& text) {
-    lines_.push_back(fmt::format("{:>8}  {:<10} {}",
-                                 time ? fmt::format("{:+.1f} s", InSeconds(*time - zero_)) : "",
-                                 what, text));
+  // Without a time it belongs to what was told before.
+  void At(std::optional<WallTime> time, std::string_view what, std::string text) {
+    if (time) time_ = *time;
+    steps_.emplace_back(
+        std::pair(time_, steps_.size()),
+        StoryStep{.when = time ? fmt::format("{:+.1f} s", InSeconds(*time - zero_)) : "",
+                  .what = std::string(what),
+                  .text = std::move(text)});
   }
-  std::vector<std::string> Take() { return std::move(lines_); }
+  std::vector<StoryStep> Take() {
+    std::ranges::sort(steps_, {}, &decltype(steps_)::value_type::first);
+    std::vector<StoryStep> told;
+    for (auto& [key, step] : steps_) told.push_back(std::move(step));
+    return told;
+  }
 
  private:
   const WallTime zero_;
-  std::vector<std::string> lines_;
+  WallTime time_{};
+  std::vector<std::pair<std::pair<WallTime, std::size_t>, StoryStep>> steps_;
 };
 
 void TellIncident(const SeenIncident& incident, Teller* teller) {
@@ -134,10 +145,13 @@ std::vector<std::string> Row(const std::string& name, const std::vector<const Ou
 
 }  // namespace
 
-std::vector<std::string> Story(const Drill& drill, const Seen& seen, const Verdict& verdict) {
+std::vector<StoryStep> Story(const Drill& drill, const Seen& seen, const Verdict& verdict) {
   Teller teller(seen.broken);
-  for (const Fault& fault : drill.faults)
+  for (const Fault& fault : drill.faults) {
     teller.At(seen.broken + fault.after, "command", CommandOf(fault, drill.ns));
+    if (&fault == &drill.faults.front() && !seen.trace.empty())
+      teller.At({}, "", "its trace is " + seen.trace);
+  }
   if (seen.request) {
     const FailingRequest& request = *seen.request;
     teller.At(
@@ -161,10 +175,10 @@ std::vector<std::string> Story(const Drill& drill, const Seen& seen, const Verdi
   for (const SeenIncident& incident : seen.incidents) TellIncident(incident, &teller);
   if (seen.well_since && !drill.causes.empty())
     teller.At(seen.well_since, "recovery", "all objectives are met again");
-  std::vector<std::string> lines = teller.Take();
+  std::vector<StoryStep> steps = teller.Take();
   for (const std::string& fault : verdict.faults)
-    lines.push_back(fmt::format("{:>8}  {:<10} {}", "", "not right", fault));
-  return lines;
+    steps.push_back({.what = "not right", .text = fault});
+  return steps;
 }
 
 Json ToJson(const Drill& drill, const Seen& seen, const Verdict& verdict) {
@@ -177,6 +191,7 @@ Json ToJson(const Drill& drill, const Seen& seen, const Verdict& verdict) {
                {"place", seen.request->place},       {"error", seen.request->error}};
   return {{"drill", drill.name},
           {"passed", verdict.passed()},
+          {"trace", seen.trace},
           {"broken", TimeOf(seen.broken)},
           {"firstFailing", TimeOf(seen.Felt())},
           {"detected", TimeOf(seen.Detected())},

@@ -9,8 +9,13 @@
 
 namespace enclave::lab::drills {
 
-// Lines of text, times in seconds since the first fault.
-std::vector<std::string> Story(const Drill& drill, const Seen& seen, const Verdict& verdict);
+struct StoryStep {
+  std::string when{};  // since the first fault: "+5.8 s"; "" for what belongs to the step before
+  std::string what{};  // "command", "detection", ...; "" for more of the same
+  std::string text{};
+};
+// In order of time.
+std::vector<StoryStep> Story(const Drill& drill, const Seen& seen, const Verdict& verdict);
 Json ToJson(const Drill& drill, const Seen& seen, const Verdict& verdict);
 
 struct Outcome {

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -69,16 +70,22 @@ class TestHost final : public Host {
     return {};
   }
   void PutBack() override { ++put_back; }
+  void Continue(const std::string& pod_uid) override { continued.insert(pod_uid); }
   std::vector<std::string> done{};
   int put_back = 0;
+  std::set<std::string> continued{};
 };
 
 class TestShow final : public Show {
  public:
   void Line(base::WallTime /*time*/, const std::string& text) override { lines.push_back(text); }
-  void Tick(const Live& live) override { phases.push_back(live.phase); }
+  void Tick(const Live& live) override {
+    phases.push_back(live.phase);
+    waits.insert(live.waits);
+  }
   std::vector<std::string> lines{};
   std::vector<Phase> phases{};
+  std::set<std::string> waits{};
 };
 
 inline Json DeploymentManifest(const std::string& name, const std::string& image) {

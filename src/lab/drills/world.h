@@ -37,6 +37,8 @@ class Host {
   virtual base::Result<> BringVisitors(int users, base::Duration lasts) = 0;
   // What was stopped goes on, what was started ends. Does nothing when nothing is left.
   virtual void PutBack() = 0;
+  // What is stopped in the pod goes on, whoever stopped it: a drill that was killed has left it so.
+  virtual void Continue(const std::string& pod_uid) = 0;
 };
 
 struct World {
