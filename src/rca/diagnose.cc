@@ -335,10 +335,10 @@ Hypothesis Ranking::DescribeSuspect(const Suspect& suspect) const {
   }
   // In nats, as evidence is: by how much it makes this more likely than it was.
   const double before = std::max(suspect.confidence - suspect.remembered, 1e-3);
-  hypothesis.evidence.push_back({.id = kByMemory,
-                                 .weight = std::log(std::max(suspect.confidence / before, 1.0)),
-                                 .sentence = sentence});
-  std::ranges::stable_sort(hypothesis.evidence, std::ranges::greater(), &Cited::weight);
+  const double weight = std::log(std::max(suspect.confidence / before, 1.0));
+  const auto at =
+      std::ranges::upper_bound(hypothesis.evidence, weight, std::ranges::greater(), &Cited::weight);
+  hypothesis.evidence.insert(at, {.id = kByMemory, .weight = weight, .sentence = sentence});
   return hypothesis;
 }
 
@@ -351,7 +351,9 @@ Diagnosis Ranking::Conclude() {
           {.service = service, .name = graph_.Name(service), .confidence = confidences[service]});
   Remember(suspects);
   // Services by name break ties; renaming them moves nothing else.
-  std::ranges::stable_sort(suspects, std::ranges::greater(), &Suspect::confidence);
+  std::ranges::sort(suspects, {}, [](const Suspect& suspect) {
+    return std::pair(-suspect.confidence, suspect.name);
+  });
   Diagnosis diagnosis;
   for (const Suspect& suspect : suspects) {
     if (diagnosis.ranking.size() >= options_.most_hypotheses) break;
