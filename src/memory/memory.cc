@@ -234,9 +234,9 @@ base::Result<> Memory::MeasureAgainstTwins(const std::string& id, const Cause& c
     });
     if (!confirmed) continue;
     const bool agreed = twin.cause == cause;
-    RETURN_IF_ERROR(ledger_->Measure(id, twin.incident.id, twin.similarity, agreed));
+    RETURN_IF_ERROR(ledger_->Measure(id, twin.incident.id, twin.likeness, agreed));
     const std::lock_guard lock(trust_mutex_);
-    trust_.Measure(twin.similarity, agreed);
+    trust_.Measure(twin.likeness, agreed);
   }
   return {};
 }
@@ -292,10 +292,11 @@ base::Result<std::vector<Recalled>> Memory::Recall(const Fingerprint& fingerprin
     if (a.incident.time_ns != b.incident.time_ns) return a.incident.time_ns > b.incident.time_ns;
     return a.incident.id < b.incident.id;
   });
+  for (Recalled& item : recalled) item.cause = EffectiveCause(item.incident);
+  Contrast(recalled);
   if (recalled.size() > k) recalled.resize(k);
   for (Recalled& item : recalled) {
-    item.trust = trust.Weight(item.similarity);
-    item.cause = EffectiveCause(item.incident);
+    item.trust = trust.Weight(item.likeness);
     item.reasons = ReasonsFor(fingerprint, item.incident.fingerprint);
   }
   return recalled;

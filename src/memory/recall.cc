@@ -14,8 +14,20 @@ namespace enclave::memory {
 namespace {
 
 constexpr double kMostTrust = 0.98;  // nothing is certain
+// So alike are incidents that have nothing to do with each other, now and then.
+constexpr double kStranger = 0.5;
+constexpr double kContrast = 0.5;
 
 }  // namespace
+
+void Contrast(std::span<Recalled> recalled) {
+  for (Recalled& item : recalled) {
+    double other = kStranger;
+    for (const Recalled& one : recalled)
+      if (one.cause.service != item.cause.service) other = std::max(other, one.similarity);
+    item.likeness = std::clamp(item.similarity + kContrast * (item.similarity - other), -1.0, 1.0);
+  }
+}
 
 std::vector<Reason> ReasonsFor(const Fingerprint& a, const Fingerprint& b) {
   constexpr std::size_t kMostKeys = 3;
@@ -71,7 +83,7 @@ std::vector<Prior> PriorOf(std::span<const Recalled> recalled) {
     }
     // The share of likenesses of this degree that were right is (1 + trust) / 2.
     const double trust = std::min(item.trust, kMostTrust);
-    const double odds = trust / (1 - trust) * item.age_weight * item.seen;
+    const double odds = trust / (1 - trust) * item.age_weight * std::sqrt(item.seen);
     if (!(odds > 0)) continue;
     for (const auto& [cause, said] : own) {
       Said& all = causes[cause];

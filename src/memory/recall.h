@@ -19,12 +19,18 @@ struct Reason {
 struct Recalled {
   Incident incident{};
   double similarity = 0;
-  double age_weight = 1;          // halves with each half-life
-  double trust = 0;               // Trust::Weight at this similarity
+  double age_weight = 1;  // halves with each half-life
+  // The similarity, raised by how much nearer it is than the nearest of another service, lowered
+  // where that one is nearer: an incident that stands out is known again by fewer features.
+  double likeness = 0;
+  double trust = 0;               // Trust::Weight at this likeness
   double seen = 1;                // of what it is remembered by, what can be seen this time, 0 to 1
   Cause cause{};                  // EffectiveCause
   std::vector<Reason> reasons{};  // most telling first
 };
+
+// Fills in the likeness of what was recalled, by all that was.
+void Contrast(std::span<Recalled> recalled);
 
 // Families by what their shared features add.
 std::vector<Reason> ReasonsFor(const Fingerprint& a, const Fingerprint& b);

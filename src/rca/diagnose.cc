@@ -67,12 +67,24 @@ struct Suspect {
   double confidence = 0;
   double remembered = 0;  // of it, what memory says
   const Prior* prior = nullptr;
+  bool considered = false;  // by evidence
 };
 
 std::optional<CauseKind> KindFromString(std::string_view word) {
   for (int number = 0; number <= static_cast<int>(CauseKind::kCertificate); ++number)
     if (const auto kind = static_cast<CauseKind>(number); ToString(kind) == word) return kind;
   return std::nullopt;
+}
+
+// By how many nats the first leads the second.
+double LeadOf(const std::vector<Suspect>& suspects) {
+  double first = 0;
+  double second = 0;
+  for (const Suspect& suspect : suspects) {
+    second = std::max(second, std::min(first, suspect.confidence));
+    first = std::max(first, suspect.confidence);
+  }
+  return std::log(first / std::max(second, 1e-300));
 }
 
 class Ranking {
@@ -217,14 +229,10 @@ void Ranking::Remember(std::vector<Suspect>& suspects) const {
   for (std::size_t i = 0; i < suspects.size(); ++i) places.emplace(suspects[i].name, i);
   std::vector<double> doubts(suspects.size(), 0);
   double said = 0;
-  double most = kMostShare;
+  double unseen = 0;
   for (const Prior& prior : options_.priors) {
     const auto [at, is_new] = places.try_emplace(prior.service, suspects.size());
     if (is_new) {
-      if (prior.share <= 0) {
-        places.erase(at);
-        continue;
-      }
       suspects.push_back({.service = graph_.Find(prior.service), .name = prior.service});
       doubts.push_back(0);
     }
@@ -235,20 +243,37 @@ void Ranking::Remember(std::vector<Suspect>& suspects) const {
     if (share > 0 && (suspect.prior == nullptr || prior.share > suspect.prior->share))
       suspect.prior = &prior;
     doubts[at->second] = std::max(doubts[at->second], std::clamp(prior.doubt, 0.0, kMostDoubt));
-    most = std::max(
-        most, kMostShare + (kMostShareUnseen - kMostShare) * std::clamp(prior.unseen, 0.0, 1.0));
+    unseen = std::max(unseen, std::clamp(prior.unseen, 0.0, 1.0));
   }
-  const double scale = said > most ? most / said : 1.0;
+  const auto first = static_cast<std::size_t>(
+      std::ranges::max_element(suspects, {}, &Suspect::confidence) - suspects.begin());
+  const bool is_plain = LeadOf(suspects) >= kPlainLead;
   double left = 0;
   for (std::size_t i = 0; i < suspects.size(); ++i) {
     suspects[i].confidence *= 1 - doubts[i];
     left += suspects[i].confidence;
   }
+  if (left > 0)
+    for (Suspect& suspect : suspects) suspect.confidence /= left;
+  double most = kMostShare;
+  if (is_plain) {
+    // One cause with share w overtakes the first when w > (1 - w) margin.
+    double second = 0;
+    for (std::size_t i = 0; i < suspects.size(); ++i)
+      if (i != first) second = std::max(second, suspects[i].confidence);
+    const double margin = std::max(suspects[first].confidence - second, 0.0);
+    most = std::min(most, 0.99 * margin / (1 + margin));
+  }
+  most += (kMostShareUnseen - most) * unseen;
+  const double scale = said > most ? most / said : 1.0;
   for (Suspect& suspect : suspects) {
     suspect.remembered *= scale;
-    suspect.confidence =
-        (left > 0 ? suspect.confidence / left * (1 - said * scale) : 0) + suspect.remembered;
+    suspect.confidence = suspect.confidence * (1 - said * scale) + suspect.remembered;
   }
+  // Whom memory only clears, and nothing else names, is no suspect.
+  std::erase_if(suspects, [](const Suspect& suspect) {
+    return !suspect.considered && suspect.remembered <= 0;
+  });
 }
 
 std::optional<std::uint32_t> Ranking::Symptom() const {
@@ -347,8 +372,10 @@ Diagnosis Ranking::Conclude() {
   std::vector<Suspect> suspects;
   for (std::uint32_t service = 0; service < graph_.size(); ++service)
     if (considered_[service])
-      suspects.push_back(
-          {.service = service, .name = graph_.Name(service), .confidence = confidences[service]});
+      suspects.push_back({.service = service,
+                          .name = graph_.Name(service),
+                          .confidence = confidences[service],
+                          .considered = true});
   Remember(suspects);
   // Services by name break ties; renaming them moves nothing else.
   std::ranges::sort(suspects, {}, [](const Suspect& suspect) {

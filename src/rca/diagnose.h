@@ -51,10 +51,11 @@ struct Options {
   std::size_t most_hypotheses = 100;
 };
 
-// The most that all memories together say, and the most they take from one hypothesis: what leads
-// by 2 nats or more stays first, whatever is remembered.
+// The most that all memories together say, and the most they take from one hypothesis.
 inline constexpr double kMostShare = 0.38;
 inline constexpr double kMostDoubt = 0.3;
+// What leads by so many nats stays first, whatever is remembered.
+inline constexpr double kPlainLead = 2;
 // The same when what they rest on cannot be seen this time, and what can be seen is alike: the
 // evidence is not plain then, however much it says.
 inline constexpr double kMostShareUnseen = 0.7;
