@@ -81,8 +81,7 @@ struct Lies {
   std::size_t clear = 0;          // the first leads by kClearLead nats or more
   std::size_t clear_changed = 0;  // of those, cases that lies gave another first place
 };
-// What memories may add to one and take from another, together (memory/recall.h).
-inline constexpr double kClearLead = memory::kMostRaise + memory::kMostLower;
+inline constexpr double kClearLead = enclave::rca::kPlainLead;
 
 // By how many nats of confidence the first leads over the second; infinite without a second.
 double LeadOf(const enclave::rca::Diagnosis& diagnosis);

@@ -73,6 +73,9 @@ TEST(RecollectionTest, MemoriesThatAgreeAreWorthMoreAndBounded) {
   const auto recollection = Recollection::Create();
   ASSERT_TRUE(recollection);
   const Answer today = AnswerFor(TwoSuspects("BackOff", "BackOff", 40));
+  // Both are as likely by evidence.
+  const double most = today.diagnosis.ranking.front().confidence * (1 - enclave::rca::kMostShare) +
+                      enclave::rca::kMostShare;
   double last = 0;
   for (int day = 1; day <= 30; ++day) {
     const Answer before = AnswerFor(TwoSuspects("BackOff", "BackOff", day));
@@ -81,11 +84,14 @@ TEST(RecollectionTest, MemoriesThatAgreeAreWorthMoreAndBounded) {
             ->Remember(before.context.id, before.context, before.diagnosis, {"web", "crash"}));
     const auto now = (*recollection)->Reconsider(today.context, today.diagnosis);
     ASSERT_EQ(FirstOf(now), "web");
-    EXPECT_GE(LeadOf(*now), last - 0.02);
-    EXPECT_LE(LeadOf(*now), memory::kMostRaise + 0.001);
-    last = LeadOf(*now);
+    const double confidence = now->ranking.front().confidence;
+    EXPECT_GE(confidence, last - 0.005);
+    EXPECT_LE(confidence, most + 1e-6);
+    last = confidence;
   }
-  EXPECT_GT(last, 0.6 * memory::kMostRaise);
+  EXPECT_GT(last,
+            today.diagnosis.ranking.front().confidence +
+                0.6 * enclave::rca::kMostShare * (1 - today.diagnosis.ranking.front().confidence));
 }
 
 // The heart of it: whatever is remembered, and however often, what is clear stays.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "memory/diagnosis.h"
 
 namespace enclave::cli {
 
@@ -11,18 +12,6 @@ using base::ErrorKind;
 using base::Result;
 
 namespace {
-
-constexpr std::size_t kMostHypotheses = 10;
-
-// What the ranking made of the evidence: what weighs for a suspect is what the incident is about.
-std::vector<memory::Weighed> WeighedBy(const rca::Diagnosis& diagnosis) {
-  std::vector<memory::Weighed> weighed;
-  for (std::size_t i = 0; i < std::min(diagnosis.ranking.size(), kMostHypotheses); ++i)
-    for (const rca::Cited& cited : diagnosis.ranking[i].evidence)
-      weighed.push_back(
-          {.evidence = cited.id, .suspect = diagnosis.ranking[i].service, .weight = cited.weight});
-  return weighed;
-}
 
 // The context's id is INCIDENT-SECONDS (agent_parts.cc).
 std::string IncidentOf(const incident::Context& context) {
@@ -39,10 +28,11 @@ Result<std::unique_ptr<AgentMemory>> AgentMemory::Open(const std::string& direct
 
 std::vector<memory::Recalled> AgentMemory::Alike(const incident::Context& context,
                                                  const rca::Diagnosis& diagnosis) {
-  const auto weighed = WeighedBy(diagnosis);
-  const memory::Fingerprint fingerprint = memory::FingerprintOf(context, weighed);
+  const memory::Fingerprint fingerprint =
+      memory::FingerprintOf(context, memory::WeighedOf(diagnosis));
   if (fingerprint.empty()) return {};
-  auto recalled = memory_->Recall(fingerprint, {.without = IncidentOf(context)});
+  auto recalled = memory_->Recall(
+      fingerprint, {.without = IncidentOf(context), .unseen = memory::UnseenOf(context)});
   if (recalled) return *std::move(recalled);
   base::LogWarning("agent", "the memory recalls nothing", {{"error", recalled.error().message()}});
   return {};
@@ -50,10 +40,8 @@ std::vector<memory::Recalled> AgentMemory::Alike(const incident::Context& contex
 
 rca::Diagnosis AgentMemory::Diagnose(const incident::Context& context) {
   rca::Diagnosis plain = rca::Diagnose(context);
-  rca::Options options;
-  for (const memory::Prior& prior : memory::PriorOf(Alike(context, plain)))
-    options.priors.push_back(
-        {.service = prior.service, .kind = prior.kind, .log_odds = prior.log_odds});
+  const rca::Options options{.priors =
+                                 memory::EnginePriors(memory::PriorOf(Alike(context, plain)))};
   rca::Diagnosis diagnosis =
       options.priors.empty() ? std::move(plain) : rca::Diagnose(context, options);
   const std::lock_guard lock(mutex_);
@@ -84,11 +72,11 @@ std::vector<agent::Past> AgentMemory::Recall(const incident::Context& context) {
 
 Result<> AgentMemory::Remember(const std::string& incident, const incident::Context& context,
                                const rca::Diagnosis& diagnosis) {
-  const auto weighed = WeighedBy(diagnosis);
-  memory::Incident record{.id = incident,
-                          .time_ns = context.alert.time_ns,
-                          .fingerprint = memory::FingerprintOf(context, weighed),
-                          .summary = memory::SummaryOf(context)};
+  memory::Incident record{
+      .id = incident,
+      .time_ns = context.alert.time_ns,
+      .fingerprint = memory::FingerprintOf(context, memory::WeighedOf(diagnosis)),
+      .summary = memory::SummaryOf(context)};
   if (record.fingerprint.empty()) return {};  // nothing to know it again by
   if (!diagnosis.ranking.empty()) {
     record.cause = {.service = diagnosis.ranking.front().service,

@@ -188,7 +188,8 @@ int RecallMemory(const MemoryCommandOptions& options) {
     for (const auto& prior : priors)
       adds.push_back({{"service", prior.service},
                       {"kind", prior.kind},
-                      {"logOdds", prior.log_odds},
+                      {"share", prior.share},
+                      {"doubt", prior.doubt},
                       {"memories", prior.memories}});
     PrintJson({{"items", std::move(items)}, {"priors", std::move(adds)}});
     return 0;
@@ -210,8 +211,8 @@ int RecallMemory(const MemoryCommandOptions& options) {
   fmt::print("{}", FormatTable(rows));
   if (recalled->empty()) fmt::print("nothing that is remembered looks like {}\n", id);
   for (const auto& prior : priors)
-    fmt::print("{}: {:+.2f} nats, by {} {}\n", CauseText({prior.service, prior.kind}),
-               prior.log_odds, prior.memories.size(),
+    fmt::print("{}: {:+.0f} %, by {} {}\n", CauseText({prior.service, prior.kind}),
+               100 * (prior.share - prior.doubt), prior.memories.size(),
                prior.memories.size() == 1 ? "memory" : "memories");
   return 0;
 }

@@ -71,8 +71,9 @@ struct Point {
 struct SeriesShift {
   EvidenceId id{};
   std::string service{};
-  std::string instance{};  // the pod, when the series names one
-  std::string caller{};    // of a series about the calls between two services
+  std::string instance{};   // the pod, when the series names one
+  std::string caller{};     // of a series about the calls between two services
+  bool on_the_way = false;  // of a call that both ends report: what the caller's side adds
   Signal signal = Signal::kOther;
   std::string metric{};  // the name alone
   std::string series{};  // with its labels, as Prometheus prints it

@@ -55,6 +55,7 @@ void VisitFields(Visitor& visit, T& x) {
   visit("service", x.service);
   visit("instance", x.instance);
   visit("caller", x.caller);
+  visit("on_the_way", x.on_the_way);
   visit("signal", x.signal);
   visit("metric", x.metric);
   visit("series", x.series);

@@ -181,6 +181,57 @@ TEST_F(FreezeTest, FindsASeriesThatMoved) {
   EXPECT_GE(context.series[0].onset_ns, kOnset * kTestSecond);
 }
 
+// What a mesh reports from both ends of a call: the caller waits longer, the one called does not.
+TEST_F(FreezeTest, TellsFromBothEndsOfACallWhatIsLostOnTheWay) {
+  for (const char* reporter : {"source", "destination"}) {
+    std::vector<telemetry::Sample> samples;
+    for (std::int64_t second = 0; second < 600; second += 15) {
+      // Both ends waver together.
+      const double usual = 0.2 + 0.15 * static_cast<double>(second % 60) / 60;
+      const bool late = second >= kOnset && reporter == std::string("source");
+      samples.push_back({second * 1000, usual + (late ? 0.3 : 0.001)});
+    }
+    metrics_.Add(telemetry::Labels::From({{"__name__", "mesh_request_duration_seconds"},
+                                          {"source", "front"},
+                                          {"destination", "back"},
+                                          {"reporter", reporter}}),
+                 std::move(samples));
+  }
+  const Context context = Freeze();
+  const auto way = std::ranges::find(context.series, true, &SeriesShift::on_the_way);
+  ASSERT_NE(way, context.series.end());
+  EXPECT_EQ(way->caller, "front");
+  EXPECT_EQ(way->service, "back");
+  EXPECT_NEAR(way->before.median, 0, 0.002);
+  EXPECT_NEAR(way->during.median, 0.299, 0.002);
+  EXPECT_GT(way->score, 10);
+  EXPECT_EQ(std::ranges::count(context.series, true, &SeriesShift::on_the_way), 1);
+}
+
+TEST_F(FreezeTest, TrafficIsInRequestsWhateverTheSeriesCounts) {
+  std::vector<telemetry::Sample> rate;
+  std::vector<telemetry::Sample> total;
+  for (std::int64_t second = 0; second < 600; second += 15) {
+    rate.push_back({second * 1000, 2});
+    total.push_back({second * 1000, 2.0 * static_cast<double>(second)});
+  }
+  const auto add = [&](const char* service, const char* metric,
+                       std::vector<telemetry::Sample> samples) {
+    metrics_.Add(telemetry::Labels::From({{"__name__", metric}, {"service_name", service}}),
+                 std::move(samples));
+  };
+  // Listed is who tells of latency or errors.
+  for (const char* service : {"front", "back"}) add(service, "request_duration_seconds", rate);
+  add("front", "http_server_requests_per_second", rate);
+  add("back", "http_server_requests_total", total);
+  const Context context = Freeze();
+  ASSERT_EQ(context.golden.size(), 2U);
+  for (const GoldenSignals& golden : context.golden) {
+    ASSERT_FALSE(golden.traffic.empty());
+    EXPECT_NEAR(golden.traffic.back().value, 30, 1e-6) << golden.service;
+  }
+}
+
 TEST_F(FreezeTest, StaysWithinItsBoundsAndCountsTheRest) {
   for (std::int64_t second = 0; second < 600; ++second) {
     std::vector<std::string> lines;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -19,6 +20,8 @@ using kube::StringAt;
 // A rollout's own scaling of sets goes on for so long.
 constexpr std::int64_t kRolloutNs = 600 * kSecondNs;
 constexpr std::int64_t kWriterNs = 5 * kSecondNs;
+// Objects made within so long of each other were brought up together.
+constexpr std::int64_t kTogetherNs = 60 * kSecondNs;
 constexpr std::size_t kMostUsers = 20;  // services named for one ConfigMap
 
 std::optional<trace::TraceId> TraceOf(const Json& object) {
@@ -122,9 +125,28 @@ class ChangeFinder {
         at = GrewFromNothing(ns, name, StringAt(*sets[i], "metadata.name"));
       if (!at) continue;
       rollouts.push_back(*at);
-      Rollout(deployment, i == 0 ? nullptr : sets[i - 1], *sets[i], *at, current);
+      const bool is_first = i == 0 && IsMadeAround(deployment, *at);
+      if (is_first && BeganAt(ns, *at)) continue;
+      Rollout(deployment, i == 0 ? nullptr : sets[i - 1], *sets[i], *at, current, is_first);
     }
     Scale(deployment, rollouts);
+  }
+
+  static bool IsMadeAround(const Json& object, std::int64_t at) {
+    const auto made = NanosAt(object, "metadata.creationTimestamp");
+    return made && std::abs(*made - at) <= kTogetherNs;
+  }
+
+  // Whether most of a namespace was made then: its beginning is no change of a service in it.
+  bool BeganAt(const std::string& ns, std::int64_t at) const {
+    std::size_t all = 0;
+    std::size_t then = 0;
+    for (const auto& deployment : objects_.deployments)
+      if (deployment->ns() == ns) {
+        ++all;
+        then += IsMadeAround(deployment->json(), at) ? 1 : 0;
+      }
+    return 2 * then > all;
   }
 
   std::optional<std::int64_t> GrewFromNothing(const std::string& ns, const std::string& name,
@@ -143,15 +165,15 @@ class ChangeFinder {
   }
 
   void Rollout(const Json& deployment, const Json* before, const Json& after, std::int64_t at,
-               bool current) {
+               bool current, bool is_first) {
     Change change{.time_ns = at,
                   .service = ServiceOfObject(deployment),
+                  .kind = is_first ? ChangeKind::kOther : ChangeKind::kRollout,
                   .object = "Deployment " + NameOf(deployment),
                   .trace_id = TraceOf(after)};
     if (!change.trace_id && current) change.trace_id = TraceOf(deployment);
     if (before == nullptr) {
-      change.kind = ChangeKind::kOther;
-      change.from = "nothing";
+      change.from = is_first ? "nothing" : "a template that is not kept";
       change.to = "image " + ImagesOf(kube::At(after, "spec.template"));
     } else {
       ObjectChange words =
@@ -207,6 +229,7 @@ class ChangeFinder {
       for (const auto& [key, value] : kube::At(object, "data").items())
         keys += (keys.empty() ? "" : ", ") + key;
     const bool only_made = is_new && (!writer || writer->time_ns - *made < kWriterNs);
+    if (only_made && BeganAt(StringAt(object, "metadata.namespace"), *made)) return;
     for (const std::string& service : services)
       changes_.push_back({.time_ns = writer ? writer->time_ns : *made,
                           .service = service,

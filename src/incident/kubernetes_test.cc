@@ -212,6 +212,44 @@ TEST(KubernetesChanges, AConfigMapIsOfWhoeverReadsIt) {
   EXPECT_THAT(FindKubernetes(objects, kTenMinutes).changes, IsEmpty());
 }
 
+// All that was made when the namespace began is no change of a service in it; what came alone is.
+TEST(KubernetesChanges, ABeginningIsNoChange) {
+  const auto brought_up = [](std::int64_t cart_made, std::int64_t others_made) {
+    KubernetesObjects objects;
+    Json cart = DeploymentObject();
+    cart["metadata"]["creationTimestamp"] = TimeText(cart_made);
+    objects.deployments = {Shared(cart)};
+    for (const char* name : {"mail", "pay", "web"}) {
+      Json other = DeploymentObject();
+      other["metadata"]["name"] = name;
+      other["metadata"]["labels"]["app"] = name;
+      other["metadata"]["creationTimestamp"] = TimeText(others_made);
+      objects.deployments.push_back(Shared(other));
+    }
+    objects.replica_sets = {Shared(SetObject("1", 1, cart_made, ContainerPart("cart:v1")))};
+    objects.services = {Shared(
+        {{"kind", "Service"},
+         {"metadata",
+          {{"name", "cart"}, {"namespace", "shop"}, {"creationTimestamp", TimeText(cart_made)}}}})};
+    return FindKubernetes(objects, kTenMinutes).changes;
+  };
+  EXPECT_THAT(brought_up(100, 102), IsEmpty());
+  const auto alone = brought_up(100, -9000);
+  ASSERT_EQ(alone.size(), 2U);
+  for (const Change& change : alone) EXPECT_EQ(change.from, "nothing") << change.object;
+}
+
+// The earlier template was not kept: that there is another one is all that is known.
+TEST(KubernetesChanges, ARolloutOverATemplateThatIsNotKeptIsStillOne) {
+  KubernetesObjects objects;
+  objects.deployments = {Shared(DeploymentObject())};
+  objects.replica_sets = {Shared(SetObject("2", 2, 300, ContainerPart("cart:v2")))};
+  const KubernetesFindings found = FindKubernetes(objects, kTenMinutes);
+  ASSERT_EQ(found.changes.size(), 1U);
+  EXPECT_EQ(found.changes[0].kind, ChangeKind::kRollout);
+  EXPECT_EQ(found.changes[0].from, "a template that is not kept");
+}
+
 TEST(KubernetesChanges, ASecretTellsNothingOfWhatIsInIt) {
   KubernetesObjects objects;
   objects.secrets = {Shared(

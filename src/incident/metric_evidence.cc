@@ -96,8 +96,10 @@ class GoldenGatherer {
     chosen.signals.service = shift.service;
     switch (facts.signal) {
       case Signal::kTraffic: {
-        for (const telemetry::Sample& sample : samples)
-          if (IsInside(window, sample)) chosen.traffic[sample.time_ms] += sample.value;
+        for (std::size_t i = 0; i < samples.size(); ++i)
+          if (IsInside(window, samples[i]))
+            chosen.traffic[samples[i].time_ms] +=
+                samples[i].value * (facts.is_rate ? SecondsOf(samples, i) : 1.0);
         break;
       }
       case Signal::kLatency: {
@@ -151,6 +153,13 @@ class GoldenGatherer {
 
   static bool IsInside(const Window& window, const telemetry::Sample& sample) {
     return sample.time_ms * kMs >= window.from_ns && sample.time_ms * kMs < window.to_ns;
+  }
+
+  // The time that a sample speaks for.
+  static double SecondsOf(const std::vector<telemetry::Sample>& samples, std::size_t i) {
+    const std::size_t from = i > 0 ? i - 1 : 0;
+    const std::size_t to = i > 0 ? i : std::min<std::size_t>(1, samples.size() - 1);
+    return static_cast<double>(samples[to].time_ms - samples[from].time_ms) / 1000.0;
   }
 
   // Averages add up along calls as quantiles do not.
@@ -278,6 +287,60 @@ class SeriesReader {
   std::vector<double> values_;
 };
 
+// Calls whose two ends both say how long they took, as the proxies of a mesh do: what the caller
+// waits less what the one called takes is lost on the way.
+class WayGatherer {
+ public:
+  void Take(const telemetry::Labels& labels, const Reading& reading) {
+    if (reading.shift.caller.empty() || reading.facts.signal != Signal::kLatency) return;
+    const std::string_view reporter = labels.Get(kReporter);
+    const bool is_caller = reporter == "source" || reporter == "client";
+    if (!is_caller && reporter != "destination" && reporter != "server") return;
+    telemetry::Labels call = labels;
+    call.Remove(kReporter);
+    Ends& ends = calls_[call.ToString()];
+    (is_caller ? ends.caller : ends.callee) = reading.samples;
+    ends.labels = std::move(call);
+    ends.reading.facts = reading.facts;
+    ends.reading.shift = {.service = reading.shift.service,
+                          .caller = reading.shift.caller,
+                          .on_the_way = true,
+                          .signal = reading.shift.signal,
+                          .metric = reading.shift.metric};
+  }
+
+  void Finish(SeriesReader& reader, Context& context) {
+    for (auto& [name, ends] : calls_) {
+      std::size_t at = 0;
+      for (const telemetry::Sample& sample : ends.caller) {
+        while (at + 1 < ends.callee.size() &&
+               Apart(ends.callee[at + 1], sample) <= Apart(ends.callee[at], sample))
+          ++at;
+        if (at < ends.callee.size() && Apart(ends.callee[at], sample) <= kTogetherMs)
+          ends.reading.samples.push_back({sample.time_ms, sample.value - ends.callee[at].value});
+      }
+      reader.Read(ends.labels, ends.reading);
+      if (ends.reading.moved) context.series.push_back(std::move(ends.reading.shift));
+    }
+  }
+
+ private:
+  static constexpr const char* kReporter = "reporter";  // Istio's word
+  static constexpr std::int64_t kTogetherMs = 30'000;
+  struct Ends {
+    telemetry::Labels labels{};
+    std::vector<telemetry::Sample> caller{};
+    std::vector<telemetry::Sample> callee{};
+    Reading reading{};
+  };
+
+  static std::int64_t Apart(const telemetry::Sample& a, const telemetry::Sample& b) {
+    return std::abs(a.time_ms - b.time_ms);
+  }
+
+  std::map<std::string, Ends> calls_;
+};
+
 // What a metric measures is told from its name once.
 class SignalNames {
  public:
@@ -312,6 +375,7 @@ base::Result<> FillSeries(telemetry::MetricSource& metrics, const Question& ques
                    telemetry::Matcher::Create(telemetry::MatchOp::kNotEqual, "__name__", ""));
   ASSIGN_OR_RETURN(const auto set, metrics.Select({any}, {from_ns / kMs, to_ns / kMs}));
   GoldenGatherer golden;
+  WayGatherer ways;
   SignalNames signals;
   std::vector<Reading> wave(std::min(kWave, set->size()));
   std::size_t next = 0;
@@ -347,6 +411,7 @@ base::Result<> FillSeries(telemetry::MetricSource& metrics, const Question& ques
       if (reading.has_level)
         golden.Take(set->labels(reading.number), reading.facts, reading.shift, reading.samples,
                     question.available);
+      ways.Take(set->labels(reading.number), reading);
       if (!reading.moved) continue;
       if (!reading.shift.caller.empty()) {
         services.Intern(reading.shift.caller);
@@ -355,6 +420,8 @@ base::Result<> FillSeries(telemetry::MetricSource& metrics, const Question& ques
       context.series.push_back(std::move(reading.shift));
     }
   }
+  SeriesReader reader(question, onset_ns, bounds);
+  ways.Finish(reader, context);
   context.golden = golden.Finish(bounds);
   std::ranges::sort(context.series, [](const SeriesShift& a, const SeriesShift& b) {
     return std::tuple(-std::abs(a.score), std::string_view(a.series)) <

@@ -52,6 +52,7 @@ constexpr auto kCertificateWords =
     std::to_array<std::string_view>({"certificate", "cert", "certs", "x509"});
 constexpr auto kRatioWords = std::to_array<std::string_view>(
     {"ratio", "utilization", "utilisation", "availability", "percent", "percentage"});
+constexpr auto kRateWords = std::to_array<std::string_view>({"qps", "rps"});
 constexpr auto kBookkeepingSuffixes =
     std::to_array<std::string_view>({"_bucket", "_count", "_sum", "_created", "_info"});
 
@@ -84,6 +85,9 @@ SignalFacts SignalOf(std::string_view metric) {
     if (metric.ends_with(suffix)) return facts;
   facts.signal = SignalOfWords(words);
   facts.is_counter = metric.ends_with("_total");
+  facts.is_rate = facts.is_counter || Any(words, kRateWords) ||
+                  (Any(words, std::to_array<std::string_view>({"per"})) &&
+                   Any(words, std::to_array<std::string_view>({"second", "sec", "s"})));
   facts.is_ratio = Any(words, kRatioWords);
   facts.is_seconds = std::ranges::find(words, "seconds") != words.end();
   facts.good_is_high = facts.signal == Signal::kErrors && Any(words, kGoodWords);

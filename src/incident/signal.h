@@ -16,6 +16,7 @@ struct SignalFacts {
   bool is_counter = false;  // only its rate means anything
   bool is_ratio = false;    // 0 to 1, of a limit or of all
   bool is_seconds = false;
+  bool is_rate = false;         // so many a second, once a counter is read as its rate
   bool good_is_high = false;    // successes, availability
   bool of_node = false;         // a machine's, not a service's
   bool is_client_side = false;  // what a caller sees of those it calls

@@ -22,7 +22,12 @@ std::vector<rca::Prior> EnginePriors(std::span<const Prior> priors) {
   std::vector<rca::Prior> engine;
   engine.reserve(priors.size());
   for (const Prior& prior : priors)
-    engine.push_back({.service = prior.service, .kind = prior.kind, .log_odds = prior.log_odds});
+    engine.push_back({.service = prior.service,
+                      .kind = prior.kind,
+                      .share = prior.share,
+                      .doubt = prior.doubt,
+                      .unseen = prior.unseen,
+                      .why = prior.why});
   return engine;
 }
 

@@ -112,6 +112,51 @@ double Similarity(std::span<const float> a, std::span<const float> b) {
   return aa > 0 && bb > 0 ? std::clamp(dot / std::sqrt(aa * bb), -1.0, 1.0) : 0;
 }
 
+Families UnseenOf(const incident::Context& context) {
+  const auto bit = [](Family family) {
+    return static_cast<Families>(1U << static_cast<unsigned>(family));
+  };
+  const bool spans = std::ranges::any_of(context.services, [](const auto& service) {
+    return service.requests_before + service.requests_during > 0;
+  });
+  const bool lines = std::ranges::any_of(context.services, [](const auto& service) {
+    return service.lines_before + service.lines_during > 0;
+  });
+  Families unseen = 0;
+  if (context.series.empty() && context.golden.empty()) unseen |= bit(Family::kSeries);
+  if (!spans && context.traces.empty() && context.operations.empty())
+    unseen |= static_cast<Families>(bit(Family::kOperations) | bit(Family::kEdges) |
+                                    bit(Family::kFlows) | bit(Family::kTraces));
+  if (!lines && context.logs.empty()) unseen |= bit(Family::kLogs);
+  return unseen;
+}
+
+Likeness LikenessWithout(const Fingerprint& now, const Fingerprint& remembered, Families unseen) {
+  const auto sees = [&](const Feature& feature) {
+    return (unseen & (1U << static_cast<unsigned>(feature.family))) == 0;
+  };
+  const auto square = [](const Feature& feature) {
+    return static_cast<double>(feature.weight) * feature.weight;
+  };
+  double dot = 0;
+  double own = 0;
+  double others = 0;
+  double all = 0;
+  for (const Feature& feature : now.features)
+    if (sees(feature)) own += square(feature);
+  for (const Feature& feature : remembered.features) {
+    all += square(feature);
+    if (!sees(feature)) continue;
+    others += square(feature);
+    const auto same = std::ranges::find_if(now.features, [&](const Feature& mine) {
+      return mine.family == feature.family && mine.key == feature.key;
+    });
+    if (same != now.features.end()) dot += static_cast<double>(feature.weight) * same->weight;
+  }
+  if (own <= 0 || others <= 0) return {.similarity = 0, .seen = 0};
+  return {.similarity = dot / std::sqrt(own * others), .seen = others / all};
+}
+
 std::string FormatFeatures(std::span<const Feature> features) {
   std::string text;
   for (const Feature& feature : features)

@@ -56,6 +56,9 @@ inline constexpr std::size_t kFamilies = 8;
 std::string_view ToString(Family family);
 std::size_t FamilyFromString(std::string_view name);
 
+// A set of families: bit 1 << family.
+using Families = std::uint8_t;
+
 struct Feature {
   Family family = Family::kSeries;
   std::string key{};  // readable: "payment cpu up"
@@ -90,6 +93,17 @@ std::vector<Feature> FeaturesOf(const incident::Context& context,
                                 std::span<const Weighed> weighed = {});
 Fingerprint FingerprintOf(std::vector<Feature> features);
 Fingerprint FingerprintOf(const incident::Context& context, std::span<const Weighed> weighed = {});
+
+// The families of evidence that this context has no source for: no spans, no lines, no series.
+Families UnseenOf(const incident::Context& context);
+
+// Cosine of the features alone, without those of `unseen` families, on either side; and how much of
+// the squared length of `remembered` is left then.
+struct Likeness {
+  double similarity = 0;
+  double seen = 1;
+};
+Likeness LikenessWithout(const Fingerprint& now, const Fingerprint& remembered, Families unseen);
 
 // `embedding` (of any length) is projected to kTextDimensions and appended with a fifth of the
 // squared length; without one (empty) zeros are appended, so that fingerprints with and without a

@@ -17,7 +17,7 @@ using base::ErrorKind;
 using base::Fail;
 
 constexpr std::string_view kColumns =
-    "row, id, time_ns, service, kind, confidence, fingerprint, features, summary";
+    "row, id, time_ns, service, kind, confidence, fingerprint, features, summary, told";
 
 // Ready for the next use, and no snapshot held, whichever way a function is left.
 class Resetting {
@@ -207,7 +207,7 @@ base::Result<Incident> Ledger::ReadRow(const sqlite::Statement& statement) const
                                                   database_->path(), features.error().message()));
   incident.fingerprint.features = std::move(*features);
   incident.summary = statement.Text(8);
-  RETURN_IF_ERROR(ReadOutcomes(statement.Integer(0), &incident));
+  if (statement.Integer(9) != 0) RETURN_IF_ERROR(ReadOutcomes(statement.Integer(0), &incident));
   return incident;
 }
 

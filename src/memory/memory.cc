@@ -15,6 +15,8 @@ namespace {
 
 // Rows that are read at once while an index is built: enough for its threads to be worth it.
 constexpr std::size_t kRowsAtOnce = 20'000;
+// By how much an index may be wrong about a similarity.
+constexpr double kIndexRounds = 0.01;
 
 }  // namespace
 
@@ -232,9 +234,9 @@ base::Result<> Memory::MeasureAgainstTwins(const std::string& id, const Cause& c
     });
     if (!confirmed) continue;
     const bool agreed = twin.cause == cause;
-    RETURN_IF_ERROR(ledger_->Measure(id, twin.incident.id, twin.similarity, agreed));
+    RETURN_IF_ERROR(ledger_->Measure(id, twin.incident.id, twin.likeness, agreed));
     const std::lock_guard lock(trust_mutex_);
-    trust_.Measure(twin.similarity, agreed);
+    trust_.Measure(twin.likeness, agreed);
   }
   return {};
 }
@@ -254,18 +256,30 @@ base::Result<std::vector<Recalled>> Memory::Recall(const Fingerprint& fingerprin
     return recalled;
   RETURN_IF_ERROR(Refresh());
   // A few more than asked for: the index rounds, and one may be the incident itself.
-  ASSIGN_OR_RETURN(const auto neighbours, index_->Search(fingerprint.values, k + 4));
+  // Vectors hold all families: those that are alike but for what is unseen may be farther down.
+  const std::size_t among = options.unseen == 0 ? k + 4 : 4 * k;
+  ASSIGN_OR_RETURN(const auto neighbours, index_->Search(fingerprint.values, among));
   const Trust trust = this->trust();
   const std::int64_t now_ns = clock_.WallNow().time_since_epoch().count();
   const double half_life_ns =
       static_cast<double>(std::chrono::nanoseconds(options_.half_life).count());
   for (const Neighbour& neighbour : neighbours) {
-    if (neighbour.similarity < options.least_similarity - 0.01) break;
+    // Each is a few pages of the database: no more are read than can be among the nearest.
+    const double least = recalled.size() < k
+                             ? options.least_similarity
+                             : std::ranges::min(recalled, {}, &Recalled::similarity).similarity;
+    if (options.unseen == 0 && neighbour.similarity < least - kIndexRounds) break;
     ASSIGN_OR_RETURN(auto incidents, ledger_->WithCode(neighbour.code, kMostOfOneCode));
     for (Incident& incident : incidents) {
       if (incident.id == options.without) continue;
       Recalled item{.incident = std::move(incident)};
       item.similarity = Similarity(fingerprint.values, item.incident.fingerprint.values);
+      if (options.unseen != 0) {
+        const Likeness likeness =
+            LikenessWithout(fingerprint, item.incident.fingerprint, options.unseen);
+        item.similarity = likeness.similarity;
+        item.seen = likeness.seen;
+      }
       if (item.similarity < options.least_similarity) continue;
       const double age_ns =
           std::max(0.0, static_cast<double>(now_ns) - static_cast<double>(item.incident.time_ns));
@@ -278,10 +292,11 @@ base::Result<std::vector<Recalled>> Memory::Recall(const Fingerprint& fingerprin
     if (a.incident.time_ns != b.incident.time_ns) return a.incident.time_ns > b.incident.time_ns;
     return a.incident.id < b.incident.id;
   });
+  for (Recalled& item : recalled) item.cause = EffectiveCause(item.incident);
+  Contrast(recalled);
   if (recalled.size() > k) recalled.resize(k);
   for (Recalled& item : recalled) {
-    item.trust = trust.Weight(item.similarity);
-    item.cause = EffectiveCause(item.incident);
+    item.trust = trust.Weight(item.likeness);
     item.reasons = ReasonsFor(fingerprint, item.incident.fingerprint);
   }
   return recalled;

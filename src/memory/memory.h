@@ -42,6 +42,8 @@ struct RecallOptions {
   std::size_t k = 10;             // at most kMostRecalled
   std::string without{};          // the id of an incident that is not to recall itself
   double least_similarity = 0.3;  // what is farther has nothing to do with it
+  // What cannot be seen this time (UnseenOf): incidents are compared by the rest alone.
+  Families unseen = 0;
 };
 
 class Memory {

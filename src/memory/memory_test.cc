@@ -11,6 +11,7 @@
 #include "memory/exact_index.h"
 #include "memory/hnsw_index.h"
 #include "memory/test_support.h"
+#include "rca/diagnose.h"
 
 namespace enclave::memory {
 namespace {
@@ -225,21 +226,20 @@ TEST_F(MemoryTest, OldMemoriesWeighLess) {
     EXPECT_NEAR(item.age_weight, item.incident.id == "cart-cpu-100" ? 1 : 0.25, 1e-9);
 }
 
-// What an engine does with priors: adds them to what the evidence says, and takes the greatest.
-std::string Winner(const std::map<std::string, double>& evidence,
-                   const std::vector<Prior>& priors) {
-  std::string best;
-  double most = -INFINITY;
-  for (const auto& [service, log_odds] : evidence) {
-    double sum = log_odds;
+// What an engine does with priors: mixes them with what the evidence says, and takes the greatest.
+std::string Winner(std::map<std::string, double> probabilities, const std::vector<Prior>& priors) {
+  double shares = 0;
+  double left = 0;
+  for (auto& [service, probability] : probabilities) {
     for (const Prior& prior : priors)
-      if (prior.service == service) sum += prior.log_odds;
-    if (sum > most) {
-      most = sum;
-      best = service;
-    }
+      if (prior.service == service) probability *= 1 - prior.doubt;
+    left += probability;
   }
-  return best;
+  for (const Prior& prior : priors) shares += prior.share;
+  for (auto& [service, probability] : probabilities) probability *= (1 - shares) / left;
+  for (const Prior& prior : priors) probabilities[prior.service] += prior.share;
+  return std::ranges::max_element(probabilities, {}, [](const auto& one) { return one.second; })
+      ->first;
 }
 
 TEST_F(MemoryTest, MemoriesTipABalanceByTheirReliability) {
@@ -254,10 +254,12 @@ TEST_F(MemoryTest, MemoriesTipABalanceByTheirReliability) {
   ASSERT_THAT(priors, SizeIs(1));
   EXPECT_EQ(priors[0].service, "cart");
   EXPECT_EQ(priors[0].kind, "cpu");
-  EXPECT_GT(priors[0].log_odds, 0.5);
+  EXPECT_GT(priors[0].share, 0.2);
   EXPECT_THAT(priors[0].memories, SizeIs(3));
-  EXPECT_EQ(Winner({{"cart", 1.0}, {"payment", 1.3}}, priors), "cart");
-  EXPECT_EQ(Winner({{"cart", 1.0}, {"payment", 3.0}}, priors), "payment");
+  EXPECT_EQ(Winner({{"cart", 0.4}, {"payment", 0.6}}, priors), "cart");
+  EXPECT_EQ(Winner({{"cart", 0.1}, {"payment", 0.9}}, priors), "payment");
+  EXPECT_EQ(Winner({{"mail", 0.2}, {"payment", 0.25}, {"store", 0.25}, {"web", 0.3}}, priors),
+            "cart");  // of which nothing is seen
 
   // What was refuted speaks against.
   for (const std::uint64_t day : {95U, 97U, 99U}) {
@@ -310,15 +312,13 @@ TEST_F(MemoryTest, PoisonCannotOutvotePlainEvidence) {
   EXPECT_GT(recalled->back().similarity, 0.95);
   const auto priors = PriorOf(*recalled);
   ASSERT_THAT(priors, SizeIs(2));
-  for (const Prior& prior : priors) {
-    EXPECT_LE(prior.log_odds, kMostRaise);
-    EXPECT_GE(prior.log_odds, -kMostLower);
-  }
   // They do their worst, and one plain piece of evidence still decides.
   EXPECT_EQ(priors[0].service, "payment");
-  EXPECT_DOUBLE_EQ(priors[0].log_odds, kMostRaise);
-  EXPECT_DOUBLE_EQ(priors[1].log_odds, -kMostLower);
-  EXPECT_EQ(Winner({{"cart", 2.5}, {"payment", 0.0}}, priors), "cart");
+  EXPECT_NEAR(priors[0].share, rca::kMostShare, 0.02);
+  EXPECT_LE(priors[0].share, rca::kMostShare);
+  EXPECT_NEAR(priors[1].doubt, rca::kMostDoubt, 0.02);
+  EXPECT_LE(priors[1].doubt, rca::kMostDoubt);
+  EXPECT_EQ(Winner({{"cart", 0.89}, {"payment", 0.11}}, priors), "cart");
 
   // Once the truth is told of some incidents that the lies resemble, likeness loses its say.
   for (std::uint64_t i = 0; i < 6; ++i) {
@@ -333,6 +333,31 @@ TEST_F(MemoryTest, PoisonCannotOutvotePlainEvidence) {
   EXPECT_LT(Open()->trust().Weight(1.0), 0.01);
 }
 
+// The same incident once more, and this time no lines came: it is still like itself, and what it is
+// remembered by cannot all be seen.
+TEST_F(MemoryTest, AMissingSignalMakesARepeatNoStranger) {
+  const auto memory = Open();
+  std::vector<Feature> features = FeaturesOf(ContextOf({"cart", "cpu"}, 10));
+  std::erase_if(features, [](const Feature& feature) { return feature.family == Family::kLogs; });
+  ASSERT_FALSE(features.empty());
+  const Fingerprint bare = FingerprintOf(features);
+  for (int i = 0; i < 8; ++i)
+    features.push_back({Family::kLogs, fmt::format("cart more: words of line {}", i), 3.0F});
+  Incident whole = IncidentOf({"cart", "cpu"}, 10);
+  whole.fingerprint = FingerprintOf(features);
+  ASSERT_TRUE(memory->Record(whole));
+  ASSERT_TRUE(memory->Say(whole.id, Confirmed("cart", "cpu", 99 * kDayNs)));
+  const auto as_if_seen = memory->Recall(bare, {.least_similarity = -1});
+  ASSERT_THAT(*as_if_seen, SizeIs(1));
+  EXPECT_LT(as_if_seen->front().similarity, 0.6);
+  constexpr Families kNoLogs = 1U << static_cast<unsigned>(Family::kLogs);
+  const auto recalled = memory->Recall(bare, {.unseen = kNoLogs});
+  ASSERT_THAT(*recalled, SizeIs(1));
+  EXPECT_GT(recalled->front().similarity, 0.99);
+  EXPECT_LT(recalled->front().seen, 0.5);
+  EXPECT_GT(PriorOf(*recalled).at(0).unseen, 0.5);
+}
+
 TEST_F(MemoryTest, TheAgentCannotTalkItselfIntoAnything) {
   const auto memory = Open();
   ASSERT_TRUE(memory->Record(IncidentOf({"cart", "cpu"}, 99)));
@@ -340,9 +365,9 @@ TEST_F(MemoryTest, TheAgentCannotTalkItselfIntoAnything) {
   opinion.sayer = Sayer::kAgent;
   ASSERT_TRUE(memory->Say("cart-cpu-99", opinion));
   const Fingerprint question = FingerprintOf(ContextOf({"cart", "cpu"}, 50));
-  const double agent = PriorOf(*memory->Recall(question)).at(0).log_odds;
+  const double agent = PriorOf(*memory->Recall(question)).at(0).share;
   ASSERT_TRUE(memory->Say("cart-cpu-99", Confirmed("cart", "cpu", 100 * kDayNs)));
-  const double person = PriorOf(*memory->Recall(question)).at(0).log_odds;
+  const double person = PriorOf(*memory->Recall(question)).at(0).share;
   EXPECT_LT(agent, person / 2);
 }
 

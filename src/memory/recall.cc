@@ -6,12 +6,28 @@
 #include <map>
 #include <tuple>
 
+#include <fmt/format.h>
+
+#include "rca/diagnose.h"
+
 namespace enclave::memory {
 namespace {
 
 constexpr double kMostTrust = 0.98;  // nothing is certain
+// So alike are incidents that have nothing to do with each other, now and then.
+constexpr double kStranger = 0.5;
+constexpr double kContrast = 0.5;
 
 }  // namespace
+
+void Contrast(std::span<Recalled> recalled) {
+  for (Recalled& item : recalled) {
+    double other = kStranger;
+    for (const Recalled& one : recalled)
+      if (one.cause.service != item.cause.service) other = std::max(other, one.similarity);
+    item.likeness = std::clamp(item.similarity + kContrast * (item.similarity - other), -1.0, 1.0);
+  }
+}
 
 std::vector<Reason> ReasonsFor(const Fingerprint& a, const Fingerprint& b) {
   constexpr std::size_t kMostKeys = 3;
@@ -51,8 +67,10 @@ std::vector<Reason> ReasonsFor(const Fingerprint& a, const Fingerprint& b) {
 
 std::vector<Prior> PriorOf(std::span<const Recalled> recalled) {
   struct Said {
-    double confirmed = 0;  // nats, as the next
+    double confirmed = 0;  // odds, as the next
     double refuted = 0;
+    double unseen = 0;  // of the confirmed
+    double nearest = 0;
     std::vector<std::string> memories;
   };
   std::map<Cause, Said> causes;
@@ -65,30 +83,38 @@ std::vector<Prior> PriorOf(std::span<const Recalled> recalled) {
     }
     // The share of likenesses of this degree that were right is (1 + trust) / 2.
     const double trust = std::min(item.trust, kMostTrust);
-    const double nats = std::log((1 + trust) / (1 - trust)) * item.age_weight;
-    if (!(nats > 0)) continue;
+    const double odds = trust / (1 - trust) * item.age_weight * std::sqrt(item.seen);
+    if (!(odds > 0)) continue;
     for (const auto& [cause, said] : own) {
       Said& all = causes[cause];
-      all.confirmed += nats * std::min(said.confirmed, 1.0);
-      all.refuted += nats * std::min(said.refuted, 1.0);
+      all.confirmed += odds * std::min(said.confirmed, 1.0);
+      all.refuted += odds * std::min(said.refuted, 1.0);
+      all.unseen += odds * std::min(said.confirmed, 1.0) * (1 - item.seen);
+      all.nearest = std::max(all.nearest, item.similarity);
       all.memories.push_back(item.incident.id);
     }
   }
-  double confirmations = 0;
-  for (const auto& [cause, said] : causes) confirmations += said.confirmed;
+  double all_odds = 1;
+  for (const auto& [cause, said] : causes) all_odds += std::max(said.confirmed - said.refuted, 0.0);
   std::vector<Prior> priors;
   for (auto& [cause, said] : causes) {
-    double log_odds = said.confirmed - said.refuted;
-    if (log_odds > 0) log_odds *= said.confirmed / confirmations;
-    log_odds = std::clamp(log_odds, -kMostLower, kMostRaise);
-    if (log_odds == 0) continue;
-    priors.push_back({.service = cause.service,
-                      .kind = cause.kind,
-                      .log_odds = log_odds,
-                      .memories = std::move(said.memories)});
+    const double odds = said.confirmed - said.refuted;
+    if (odds == 0) continue;
+    const double unseen = said.confirmed > 0 ? said.unseen / said.confirmed : 0;
+    const double most = rca::kMostShare + (rca::kMostShareUnseen - rca::kMostShare) * unseen;
+    priors.push_back(
+        {.service = cause.service,
+         .kind = cause.kind,
+         .share = most * std::max(odds, 0.0) / all_odds,
+         .doubt = odds < 0 ? rca::kMostDoubt * -odds / (1 - odds) : 0,
+         .unseen = unseen,
+         .why = fmt::format("{} that looked {:.0f} % alike {}",
+                            said.memories.size() == 1 ? "an incident" : "incidents",
+                            100 * said.nearest, odds > 0 ? "came from it" : "did not come from it"),
+         .memories = std::move(said.memories)});
   }
   std::ranges::sort(priors, [](const Prior& a, const Prior& b) {
-    if (a.log_odds != b.log_odds) return a.log_odds > b.log_odds;
+    if (a.share - a.doubt != b.share - b.doubt) return a.share - a.doubt > b.share - b.doubt;
     return std::tie(a.service, a.kind) < std::tie(b.service, b.kind);
   });
   return priors;

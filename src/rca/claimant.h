@@ -102,6 +102,8 @@ class Claimant {
   double OwnRiseMs(std::string_view service) const;
   std::vector<SlowCall> SlowCalls() const;
   void CallSeries();
+  void LostCalls();
+  bool SpansTellOfErrors() const;
   double WaitsOnTheWay(std::string_view service, double rise_ms) const;
   void Operations();
   void Edges();

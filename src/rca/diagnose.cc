@@ -24,6 +24,7 @@ constexpr double kFewCalls = 0.01;
 // A service that the alert's service does not reach hardly causes it.
 constexpr double kUnreachable = 0.4;
 constexpr double kApart = 0.4;
+constexpr double kOwnEvidence = 1;
 // Evidence for a callee that is plain by itself explains its callers, however loud they are.
 constexpr double kSurelyBelow = 4;
 // Nats of score to nats of probability; fitted so that confidence is calibrated.
@@ -59,6 +60,33 @@ std::vector<double> Discount(const std::vector<Claim>& claims,
   return weights;
 }
 
+// A service, or one that only memory names.
+struct Suspect {
+  std::optional<std::uint32_t> service{};
+  std::string_view name{};
+  double confidence = 0;
+  double remembered = 0;  // of it, what memory says
+  const Prior* prior = nullptr;
+  bool considered = false;  // by evidence
+};
+
+std::optional<CauseKind> KindFromString(std::string_view word) {
+  for (int number = 0; number <= static_cast<int>(CauseKind::kCertificate); ++number)
+    if (const auto kind = static_cast<CauseKind>(number); ToString(kind) == word) return kind;
+  return std::nullopt;
+}
+
+// By how many nats the first leads the second.
+double LeadOf(const std::vector<Suspect>& suspects) {
+  double first = 0;
+  double second = 0;
+  for (const Suspect& suspect : suspects) {
+    second = std::max(second, std::min(first, suspect.confidence));
+    first = std::max(first, suspect.confidence);
+  }
+  return std::log(first / std::max(second, 1e-300));
+}
+
 class Ranking {
  public:
   Ranking(const incident::Context& context, const Options& options)
@@ -66,10 +94,10 @@ class Ranking {
         options_(options),
         graph_(context),
         claims_(ClaimsOf(context, graph_, options)),
-        standings_(graph_.size()) {
+        standings_(graph_.size()),
+        considered_(graph_.size(), true) {
     Gather();
     ExplainAway();
-    AddPriors();
   }
 
   Diagnosis Conclude();
@@ -78,16 +106,19 @@ class Ranking {
   void Gather();
   void ExplainByCallers();
   void ExplainAway();
-  void AddPriors();
   std::vector<bool> Reached() const;
+  std::vector<double> Confidences() const;
+  void Remember(std::vector<Suspect>& suspects) const;
   std::optional<std::uint32_t> Symptom() const;
-  Hypothesis Describe(std::uint32_t service, double confidence) const;
+  Hypothesis Describe(std::uint32_t service) const;
+  Hypothesis DescribeSuspect(const Suspect& suspect) const;
 
   const incident::Context& context_;
   const Options& options_;
   CallGraph graph_;
   std::vector<Claim> claims_;
   std::vector<Standing> standings_;
+  std::vector<bool> considered_;
 };
 
 void Ranking::Gather() {
@@ -168,31 +199,81 @@ void Ranking::ExplainAway() {
     standing.score =
         standing.firm + standing.symptom * (1 - kExplained * share) * (is_apart ? kApart : 1.0);
     if (!reached[service]) standing.score *= kUnreachable;
+    // Who no request of the users reaches, as one who only watches, is a suspect by evidence of its
+    // own alone.
+    considered_[service] = (reached[service] && !(is_apart && standing.claims.empty())) ||
+                           standing.firm > 0 || standing.score >= kOwnEvidence;
   }
 }
 
-void Ranking::AddPriors() {
-  // However many memories agree, together they add no more than the bound.
-  struct Sum {
-    double odds = 0;
-    std::map<std::string_view, double> of_kind{};
-  };
-  std::map<std::uint32_t, Sum> sums;
+// One softmax of the scores, by service.
+std::vector<double> Ranking::Confidences() const {
+  double top = 0;
+  for (const Standing& standing : standings_) top = std::max(top, standing.score);
+  std::vector<double> confidences;
+  double sum = 0;
+  for (std::size_t i = 0; i < standings_.size(); ++i) {
+    confidences.push_back(considered_[i] ? std::exp(kTemperature * (standings_[i].score - top))
+                                         : 0.0);
+    sum += confidences.back();
+  }
+  if (sum > 0)
+    for (double& confidence : confidences) confidence /= sum;
+  return confidences;
+}
+
+// Mixes what memory says with what the evidence does.
+void Ranking::Remember(std::vector<Suspect>& suspects) const {
+  if (options_.priors.empty()) return;
+  std::map<std::string_view, std::size_t> places;
+  for (std::size_t i = 0; i < suspects.size(); ++i) places.emplace(suspects[i].name, i);
+  std::vector<double> doubts(suspects.size(), 0);
+  double said = 0;
+  double unseen = 0;
   for (const Prior& prior : options_.priors) {
-    const auto service = graph_.Find(prior.service);
-    // Memory speaks of what there is evidence for; it invents no suspects.
-    if (!service || standings_[*service].claims.empty()) continue;
-    Sum& sum = sums[*service];
-    sum.odds += prior.log_odds;
-    if (!prior.kind.empty()) sum.of_kind[prior.kind] += prior.log_odds;
+    const auto [at, is_new] = places.try_emplace(prior.service, suspects.size());
+    if (is_new) {
+      suspects.push_back({.service = graph_.Find(prior.service), .name = prior.service});
+      doubts.push_back(0);
+    }
+    Suspect& suspect = suspects[at->second];
+    const double share = std::clamp(prior.share, 0.0, 1.0);
+    suspect.remembered += share;
+    said += share;
+    if (share > 0 && (suspect.prior == nullptr || prior.share > suspect.prior->share))
+      suspect.prior = &prior;
+    doubts[at->second] = std::max(doubts[at->second], std::clamp(prior.doubt, 0.0, kMostDoubt));
+    unseen = std::max(unseen, std::clamp(prior.unseen, 0.0, 1.0));
   }
-  const auto bounded = [](double odds) { return std::clamp(odds, -kPriorBound, kPriorBound); };
-  for (const auto& [service, sum] : sums) {
-    standings_[service].score += bounded(sum.odds);
-    for (auto& [kind, weight] : standings_[service].kinds)
-      if (const auto found = sum.of_kind.find(ToString(kind)); found != sum.of_kind.end())
-        weight += bounded(found->second);
+  const auto first = static_cast<std::size_t>(
+      std::ranges::max_element(suspects, {}, &Suspect::confidence) - suspects.begin());
+  const bool is_plain = LeadOf(suspects) >= kPlainLead;
+  double left = 0;
+  for (std::size_t i = 0; i < suspects.size(); ++i) {
+    suspects[i].confidence *= 1 - doubts[i];
+    left += suspects[i].confidence;
   }
+  if (left > 0)
+    for (Suspect& suspect : suspects) suspect.confidence /= left;
+  double most = kMostShare;
+  if (is_plain) {
+    // One cause with share w overtakes the first when w > (1 - w) margin.
+    double second = 0;
+    for (std::size_t i = 0; i < suspects.size(); ++i)
+      if (i != first) second = std::max(second, suspects[i].confidence);
+    const double margin = std::max(suspects[first].confidence - second, 0.0);
+    most = std::min(most, 0.99 * margin / (1 + margin));
+  }
+  most += (kMostShareUnseen - most) * unseen;
+  const double scale = said > most ? most / said : 1.0;
+  for (Suspect& suspect : suspects) {
+    suspect.remembered *= scale;
+    suspect.confidence = suspect.confidence * (1 - said * scale) + suspect.remembered;
+  }
+  // Whom memory only clears, and nothing else names, is no suspect.
+  std::erase_if(suspects, [](const Suspect& suspect) {
+    return !suspect.considered && suspect.remembered <= 0;
+  });
 }
 
 std::optional<std::uint32_t> Ranking::Symptom() const {
@@ -202,9 +283,9 @@ std::optional<std::uint32_t> Ranking::Symptom() const {
   return entries.front();
 }
 
-Hypothesis Ranking::Describe(std::uint32_t service, double confidence) const {
+Hypothesis Ranking::Describe(std::uint32_t service) const {
   const Standing& standing = standings_[service];
-  Hypothesis hypothesis{.service = graph_.Name(service), .confidence = confidence};
+  Hypothesis hypothesis{.service = graph_.Name(service)};
   // A service short of a resource is slow, late and fails: those kinds follow from that one.
   double resource = 0;
   for (const auto& [kind, weight] : standing.kinds)
@@ -260,33 +341,61 @@ Hypothesis Ranking::Describe(std::uint32_t service, double confidence) const {
   return hypothesis;
 }
 
+// What is remembered of it stands beside the evidence, and is all there is without any.
+Hypothesis Ranking::DescribeSuspect(const Suspect& suspect) const {
+  Hypothesis hypothesis = suspect.service ? Describe(*suspect.service)
+                                          : Hypothesis{.service = std::string(suspect.name)};
+  hypothesis.confidence = suspect.confidence;
+  if (suspect.prior == nullptr) return hypothesis;
+  const Prior& prior = *suspect.prior;
+  const std::string sentence = "by memory: " + (prior.why.empty() ? "it was so before" : prior.why);
+  if (hypothesis.evidence.empty()) {
+    if (const auto kind = KindFromString(prior.kind)) {
+      hypothesis.kind = *kind;
+      hypothesis.kind_confidence = 1;
+    }
+    hypothesis.onset_ns = context_.during.from_ns;
+    hypothesis.sentence =
+        fmt::format("{}: {}; {}", suspect.name, ToString(hypothesis.kind), sentence);
+  }
+  // In nats, as evidence is: by how much it makes this more likely than it was.
+  const double before = std::max(suspect.confidence - suspect.remembered, 1e-3);
+  const double weight = std::log(std::max(suspect.confidence / before, 1.0));
+  const auto at =
+      std::ranges::upper_bound(hypothesis.evidence, weight, std::ranges::greater(), &Cited::weight);
+  hypothesis.evidence.insert(at, {.id = kByMemory, .weight = weight, .sentence = sentence});
+  return hypothesis;
+}
+
 Diagnosis Ranking::Conclude() {
-  std::vector<std::uint32_t> order;
-  for (std::uint32_t service = 0; service < graph_.size(); ++service) order.push_back(service);
+  const std::vector<double> confidences = Confidences();
+  std::vector<Suspect> suspects;
+  for (std::uint32_t service = 0; service < graph_.size(); ++service)
+    if (considered_[service])
+      suspects.push_back({.service = service,
+                          .name = graph_.Name(service),
+                          .confidence = confidences[service],
+                          .considered = true});
+  Remember(suspects);
   // Services by name break ties; renaming them moves nothing else.
-  std::ranges::sort(order, {}, [&](std::uint32_t service) {
-    return std::pair(-standings_[service].score, service);
+  std::ranges::sort(suspects, {}, [](const Suspect& suspect) {
+    return std::pair(-suspect.confidence, suspect.name);
   });
   Diagnosis diagnosis;
-  double sum = 0;
-  const double top = order.empty() ? 0 : standings_[order.front()].score;
-  for (const std::uint32_t service : order)
-    sum += std::exp(kTemperature * (standings_[service].score - top));
-  for (const std::uint32_t service : order) {
+  for (const Suspect& suspect : suspects) {
     if (diagnosis.ranking.size() >= options_.most_hypotheses) break;
-    const double confidence = std::exp(kTemperature * (standings_[service].score - top)) / sum;
-    Hypothesis hypothesis = Describe(service, confidence);
+    Hypothesis hypothesis = DescribeSuspect(suspect);
     if (!diagnosis.ranking.empty()) {
       const Hypothesis& first = diagnosis.ranking.front();
-      const Standing& standing = standings_[service];
-      if (standing.claims.empty())
+      const Standing* standing = suspect.service ? &standings_[*suspect.service] : nullptr;
+      if (hypothesis.evidence.empty())
         hypothesis.lost_because = "nothing speaks for it";
-      else if (standing.score < 0.6 * (standing.firm + standing.symptom))
+      else if (standing != nullptr && standing->score < 0.6 * (standing->firm + standing->symptom))
         hypothesis.lost_because =
             fmt::format("what it shows follows from others, most likely {}", first.service);
       else
-        hypothesis.lost_because =
-            fmt::format("weaker evidence: {:.1f} nats against {:.1f}", standing.score, top);
+        hypothesis.lost_because = fmt::format("less likely: {:.1f} % against {:.1f} %",
+                                              100 * suspect.confidence, 100 * first.confidence);
     }
     diagnosis.ranking.push_back(std::move(hypothesis));
   }

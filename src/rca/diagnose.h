@@ -29,12 +29,20 @@ enum class Family : std::uint8_t {
   kChanges,
 };
 
-// What memory of earlier incidents adds: log odds, already weighed by how reliable it was. Bounded
-// again here, so that no memory outvotes plain evidence.
+// What memory of earlier incidents says, already weighed by how reliable it was: what is concluded
+// is a mixture of it and the evidence,
+//
+//   P(cause) = (1 - sum of shares) * P(cause | evidence) + share(cause)
+//
+// so that it decides where the evidence does not, also for a service of which nothing is seen, and
+// changes nothing where the evidence is plain. Bounded again here.
 struct Prior {
   std::string service{};
   std::string kind{};  // as ToString(CauseKind); empty: any
-  double log_odds = 0;
+  double share = 0;    // of the probability, 0 to 1
+  double doubt = 0;    // what is taken of what the evidence says for it, 0 to 1
+  double unseen = 0;   // of what the memories rest on, what cannot be seen this time, 0 to 1
+  std::string why{};   // a sentence
 };
 
 struct Options {
@@ -43,8 +51,14 @@ struct Options {
   std::size_t most_hypotheses = 100;
 };
 
-// Most that priors can add to or take from one hypothesis.
-inline constexpr double kPriorBound = 1.5;
+// The most that all memories together say, and the most they take from one hypothesis.
+inline constexpr double kMostShare = 0.38;
+inline constexpr double kMostDoubt = 0.3;
+// What leads by so many nats stays first, whatever is remembered.
+inline constexpr double kPlainLead = 2;
+// The same when what they rest on cannot be seen this time, and what can be seen is alike: the
+// evidence is not plain then, however much it says.
+inline constexpr double kMostShareUnseen = 0.7;
 
 Diagnosis Diagnose(const incident::Context& context, const Options& options = {});
 

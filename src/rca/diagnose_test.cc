@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace enclave::rca {
 namespace {
 
@@ -189,9 +191,107 @@ TEST(DiagnoseTest, PoisonedMemoriesDoNotOutvotePlainEvidence) {
   faint.count_during = 3;
   context.logs.push_back(faint);
   Options options;
-  for (int i = 0; i < 1000; ++i) options.priors.push_back({.service = "web", .log_odds = 1000});
-  options.priors.push_back({.service = "store", .log_odds = -1000});
+  for (int i = 0; i < 1000; ++i) options.priors.push_back({.service = "web", .share = 1000});
+  options.priors.push_back({.service = "store", .doubt = 1000});
   EXPECT_EQ(Diagnose(context, options).ranking[0].service, "store");
+  // Where what they rest on cannot be seen, they may.
+  options.priors[0].unseen = 1;
+  EXPECT_EQ(Diagnose(context, options).ranking[0].service, "web");
+}
+
+TEST(DiagnoseTest, MemoryNamesAServiceOfWhichNothingIsSeen) {
+  Context context = OnlineShop();
+  context.topology.clear();
+  context.alert.service.clear();
+  context.logs = {Complaint("cart", "cart.cc:2"), Complaint("store", "store.cc:3")};
+  for (incident::LogShift& shift : context.logs) shift.score = 4;
+  const Options options{
+      .priors = {
+          {.service = "mail", .kind = "network delay", .share = 0.37, .why = "it was so twice"}}};
+  const Diagnosis diagnosis = Diagnose(context, options);
+  const auto mail = std::ranges::find(diagnosis.ranking, "mail", &Hypothesis::service);
+  ASSERT_NE(mail, diagnosis.ranking.end());
+  EXPECT_NEAR(mail->confidence, 0.37, 1e-9);
+  EXPECT_EQ(mail->kind, CauseKind::kNetworkDelay);
+  ASSERT_EQ(mail->evidence.size(), 1U);
+  EXPECT_EQ(mail->evidence[0].id, kByMemory);
+  EXPECT_EQ(mail->evidence[0].sentence, "by memory: it was so twice");
+  double sum = 0;
+  for (const Hypothesis& hypothesis : diagnosis.ranking) sum += hypothesis.confidence;
+  EXPECT_NEAR(sum, 1, 1e-9);
+}
+
+TEST(DiagnoseTest, WhoOnlyWatchesIsNoSuspectUnlessItIsIll) {
+  Context context = OnlineShop();
+  context.services.insert(context.services.begin(), {.name = "agent", .requests_during = 5});
+  context.topology.insert(context.topology.begin(), {"agent", "web"});
+  context.logs = {Complaint("store", "store.cc:3")};
+  const auto names = [&](const Diagnosis& diagnosis) {
+    std::vector<std::string> services;
+    for (const Hypothesis& hypothesis : diagnosis.ranking) services.push_back(hypothesis.service);
+    return services;
+  };
+  EXPECT_THAT(names(Diagnose(context)), testing::Not(testing::Contains("agent")));
+  context.facts = {{.id = "k1", .service = "agent", .kind = "Pod", .reason = "OOMKilled"}};
+  EXPECT_THAT(names(Diagnose(context)), testing::Contains("agent"));
+}
+
+// checkout is asked as often as before, and asks nobody any more: it fails on the way there, though
+// the users' errors are counted at the entry alone.
+TEST(DiagnoseTest, WhoNoLongerCallsOthersFailsBeforeItDoes) {
+  Context context;
+  for (const char* name : {"checkout", "mail", "pay", "web"})
+    context.services.push_back({.name = name});
+  context.topology = {{"checkout", "mail"}, {"checkout", "pay"}, {"web", "checkout"}};
+  context.alert.service = "web";
+  context.during = {170'000'000'000, 400'000'000'000};
+  const auto course = [](double before, double during) {
+    std::vector<incident::Point> points;
+    for (int minute = 0; minute < 6; ++minute)
+      points.push_back({minute * 60'000'000'000, minute < 3 ? before : during});
+    return points;
+  };
+  const auto golden = [&](const char* service, double before, double during) {
+    return incident::GoldenSignals{
+        .id = std::string("g-") + service,
+        .service = service,
+        .traffic = course(before, during),
+        .error_share = service == std::string("web") ? course(0, 0.06) : course(1, 1),
+        .error_before = service == std::string("web") ? 0.0 : 1.0};
+  };
+  context.golden = {golden("checkout", 16, 18), golden("mail", 16, 0), golden("pay", 16, 0),
+                    golden("web", 500, 520)};
+  const Diagnosis diagnosis = Diagnose(context);
+  EXPECT_EQ(diagnosis.ranking[0].service, "checkout");
+  EXPECT_EQ(diagnosis.ranking[0].kind, CauseKind::kCodeError);
+  // Without that the entry is likely, and no more: the errors may be those of whom it calls.
+  context.golden = {golden("checkout", 16, 18), golden("mail", 16, 17), golden("pay", 16, 17),
+                    golden("web", 500, 520)};
+  const Diagnosis blind = Diagnose(context);
+  EXPECT_EQ(blind.ranking[0].service, "web");
+  EXPECT_LT(blind.ranking[0].confidence, 0.9);
+}
+
+// The caller waits longer than the one called takes: the way to it is slow. The caller's other ways
+// are not.
+TEST(DiagnoseTest, ACallThatBothEndsReportTellsOfTheWay) {
+  Context context;
+  for (const char* name : {"cart", "checkout", "mail", "web"})
+    context.services.push_back({.name = name});
+  context.topology = {{"checkout", "mail"}, {"web", "cart"}, {"web", "checkout"}};
+  context.alert.service = "web";
+  context.series = {{.id = "m1",
+                     .service = "checkout",
+                     .caller = "web",
+                     .on_the_way = true,
+                     .signal = incident::Signal::kLatency,
+                     .metric = "mesh_request_duration_seconds",
+                     .before = {.count = 60, .median = 0.001, .high = 0.002},
+                     .during = {.count = 3, .median = 0.3, .high = 0.3},
+                     .score = 20}};
+  const Diagnosis diagnosis = Diagnose(context);
+  EXPECT_EQ(diagnosis.ranking[0].service, "checkout");
+  EXPECT_EQ(diagnosis.ranking[0].kind, CauseKind::kNetworkDelay);
 }
 
 TEST(DiagnoseTest, MemoryBreaksATie) {
@@ -199,7 +299,7 @@ TEST(DiagnoseTest, MemoryBreaksATie) {
   context.topology.clear();
   context.alert.service.clear();
   context.logs = {Complaint("cart", "cart.cc:2"), Complaint("store", "store.cc:3")};
-  Options options{.priors = {{.service = "store", .log_odds = 1}}};
+  Options options{.priors = {{.service = "store", .share = 0.3}}};
   EXPECT_EQ(Diagnose(context, options).ranking[0].service, "store");
   options.priors[0].service = "cart";
   EXPECT_EQ(Diagnose(context, options).ranking[0].service, "cart");

@@ -27,6 +27,9 @@ enum class CauseKind : std::uint8_t {
   kCertificate,
 };
 
+// Stands for an item's id where earlier incidents say so, and not this one's evidence.
+inline constexpr const char* kByMemory = "memory";
+
 struct Cited {
   incident::EvidenceId id{};
   double weight = 0;       // what it added to the hypothesis, in nats; negative speaks against

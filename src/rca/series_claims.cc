@@ -22,6 +22,9 @@ bool IsAddress(std::string_view service) {
          service.find("::") == std::string_view::npos;
 }
 
+// Of what a service's errors say, when they may be those of others.
+constexpr double kBlind = 0.25;
+
 // What a shift of so many floors is worth.
 double ShiftWeight(double score, double most) {
   return Bounded(1.5 * std::log2(1 + std::max(std::abs(score) - 2, 0.0)), most);
@@ -33,11 +36,20 @@ double TimesMore(const incident::SeriesShift& shift) {
 
 }  // namespace
 
+// Whether spans say so when a request fails; many know no status.
+bool Claimant::SpansTellOfErrors() const {
+  return std::ranges::any_of(context_.traces,
+                             [](const incident::FailingTrace& trace) { return !trace.slow; }) ||
+         std::ranges::any_of(context_.operations, [](const incident::OperationShift& shift) {
+           return shift.errors_before + shift.errors_during > 0;
+         });
+}
+
 void Claimant::Symptom() {
-  // Spans tell the same request by request.
-  if (any_spans_) return;
   for (const Account& account : AccountFor(context_, graph_)) {
-    knows_symptom_ = true;
+    // Spans tell the same request by request.
+    if (any_spans_ && (!account.of_errors || SpansTellOfErrors())) return;
+    knows_symptom_ = !any_spans_;
     const std::string& service = graph_.Name(account.service);
     const double address =
         IsAddress(service) && graph_.Callees(account.service).empty() ? 0.5 : 1.0;
@@ -46,7 +58,9 @@ void Claimant::Symptom() {
     Say(service,
         {.kind = account.of_errors ? CauseKind::kCodeError : CauseKind::kSlowDependency,
          .weight = kMostWeight * address * Ramp(account.share * own, 0.05, 0.5) *
-                   Ramp(account.likeness, 0.0, 0.8) * Ramp(account.floors, 1, 4),
+                   Ramp(account.likeness, 0.0, 0.8) * Ramp(account.floors, 1, 4) *
+                   (account.blind ? kBlind : 1.0),
+         .callee_would = account.blind,
          .id = account.id,
          .component = account.of_errors ? "errors" : "latency",
          .component_rank = 1.5,
@@ -66,6 +80,7 @@ void Claimant::Symptom() {
 void Claimant::Series() {
   Symptom();
   CallSeries();
+  LostCalls();
   for (const incident::SeriesShift& shift : context_.series) {
     if (!shift.caller.empty()) continue;
     switch (shift.signal) {
@@ -211,6 +226,51 @@ void Claimant::SayTraffic(const incident::SeriesShift& shift) {
                               .onset_ns = shift.onset_ns});
 }
 
+// Who is asked as often as before and no longer asks one whom nobody else asks stops on the way
+// there: what flows of spans say, told by numbers of requests.
+void Claimant::LostCalls() {
+  std::map<std::uint32_t, const incident::GoldenSignals*> signals;
+  for (const incident::GoldenSignals& golden : context_.golden)
+    if (const auto service = graph_.Find(golden.service); service && !HasSpans(golden.service))
+      signals[*service] = &golden;
+  struct Count {
+    double calls = 0;
+    double requests = 0;
+    double Rate() const { return requests > 0 ? calls / requests : 0; }
+  };
+  for (const auto& [callee, of_callee] : signals) {
+    if (graph_.Callers(callee).size() != 1) continue;
+    const auto caller = signals.find(graph_.Callers(callee).front());
+    if (caller == signals.end()) continue;
+    Count before;
+    Count during;
+    for (const incident::Point& point : caller->second->traffic)
+      if (const auto calls = ValueAt(of_callee->traffic, point.time_ns)) {
+        Count& side = point.time_ns < context_.during.from_ns ? before : during;
+        side.requests += point.value;
+        side.calls += *calls;
+      }
+    const double usual = before.Rate();
+    if (usual <= 0 || during.requests <= 0 || during.Rate() >= usual) continue;
+    // Likelihood ratio of two Poisson rates; calls of one request come together and count once.
+    const double together = std::max(usual, 1.0);
+    const double all = (before.calls + during.calls) / (before.requests + during.requests);
+    const double nats = (before.calls * std::log(usual / all) +
+                         (during.calls > 0 ? during.calls * std::log(during.Rate() / all) : 0)) /
+                        together;
+    Say(caller->second->service,
+        {.kind = CauseKind::kCodeError,
+         .weight = Bounded(0.4 * nats, 10) * Ramp(1 - during.Rate() / usual, 0.6, 0.95),
+         .callee_would = true,
+         .id = of_callee->id,
+         .component = fmt::format("{} -> {}", caller->second->service, of_callee->service),
+         .component_rank = 1,
+         .sentence = fmt::format("{} calls {} {:.2g} times a request instead of {:.2g}",
+                                 caller->second->service, of_callee->service, during.Rate(), usual),
+         .onset_ns = context_.during.from_ns});
+  }
+}
+
 // What a service's own requests took longer, as its metrics say it. Milliseconds.
 double Claimant::OwnRiseMs(std::string_view service) const {
   for (const incident::GoldenSignals& golden : context_.golden) {
@@ -230,9 +290,14 @@ std::vector<Claimant::SlowCall> Claimant::SlowCalls() const {
   std::map<std::pair<std::string_view, std::string_view>, SlowCall> calls;
   for (const incident::SeriesShift& shift : context_.series) {
     if (shift.caller.empty() || shift.signal != Signal::kLatency || shift.score <= 0) continue;
-    const double way_ms = std::max(RiseMsOf(shift) - OwnRiseMs(shift.service), 0.0);
+    const double way_ms = shift.on_the_way
+                              ? RiseMsOf(shift)
+                              : std::max(RiseMsOf(shift) - OwnRiseMs(shift.service), 0.0);
     SlowCall& call = calls[{shift.caller, shift.service}];
-    if (call.shift == nullptr || way_ms > call.way_ms) call = {&shift, way_ms};
+    // Both ends of a call know better than one.
+    if (call.shift == nullptr ||
+        std::pair(shift.on_the_way, way_ms) > std::pair(call.shift->on_the_way, call.way_ms))
+      call = {&shift, way_ms};
   }
   std::vector<SlowCall> slow;
   for (const auto& [ends, call] : calls)
@@ -240,21 +305,33 @@ std::vector<Claimant::SlowCall> Claimant::SlowCalls() const {
   return slow;
 }
 
-// As of spans: who ends all the slow calls, and has none that stayed fast, is where it is slow.
+// As of spans: who ends all the slow calls, and has none that stayed fast, is where it is slow; a
+// way may be slow in one direction alone, to a service or from it.
 void Claimant::CallSeries() {
+  struct Calls {
+    double slow = 0;
+    double fast = 0;
+    void Slow() {
+      slow += 1;
+      fast = std::max(fast - 1, 0.0);
+    }
+    double Agrees() const { return slow == 0 ? 0 : slow / (slow + fast); }
+  };
   struct End {
     double slow_ms = 0;
     double weight = 0;
-    double slow = 0;
-    double fast = 0;
+    Calls all{};
+    Calls to{};
+    Calls from{};
   };
   const std::vector<SlowCall> calls = SlowCalls();
   std::map<std::string_view, End> ends;
   double all_ms = 0;
-  for (const incident::Call& call : context_.topology)
-    for (const std::string_view name :
-         {std::string_view(call.caller), std::string_view(call.callee)})
-      ends[name].fast += 1;
+  for (const incident::Call& call : context_.topology) {
+    End& caller = ends[call.caller];
+    End& callee = ends[call.callee];
+    for (Calls* calls : {&caller.all, &caller.from, &callee.all, &callee.to}) calls->fast += 1;
+  }
   const auto weigh = [&](const SlowCall& call) {
     return ShiftWeight(call.shift->score, 10) * Material(call.way_ms);
   };
@@ -267,8 +344,8 @@ void Claimant::CallSeries() {
       End& end = ends[name];
       end.slow_ms += call.way_ms;
       end.weight += weight;
-      end.slow += 1;
-      end.fast = std::max(end.fast - 1, 0.0);
+      end.all.Slow();
+      (name == call.shift->caller ? end.from : end.to).Slow();
     }
   }
   for (const SlowCall& call : calls) {
@@ -279,7 +356,7 @@ void Claimant::CallSeries() {
     const double trust = HasSpans(shift.service) && HasSpans(shift.caller) ? 0.1 : 1.0;
     for (const std::string& name : {shift.service, shift.caller}) {
       const End& end = ends[name];
-      const double agrees = end.slow / (end.slow + end.fast);
+      const double agrees = std::max({end.all.Agrees(), end.to.Agrees(), end.from.Agrees()});
       const double total = Bounded(end.weight, 10) * end.slow_ms / all_ms * (0.3 + 0.7 * agrees);
       Say(name, {.kind = CauseKind::kNetworkDelay,
                  .weight = trust * total * weight / end.weight,

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
-#include <optional>
 
 #include "incident/signal.h"
 
@@ -21,19 +20,8 @@ constexpr double kNamedFloor = 0.2;
 constexpr double kErrorFloor = 0.005;
 constexpr double kLatencyFloorMs = 2;
 constexpr double kLatencyFloorShare = 0.1;
-
-// The value at a time: of the nearest sample no more than a minute, or half a step, away.
-std::optional<double> At(const std::vector<Point>& points, std::int64_t time_ns) {
-  if (points.empty()) return std::nullopt;
-  std::int64_t step = 60'000'000'000;
-  for (std::size_t i = 1; i < points.size(); ++i)
-    step = std::max(step, (points[i].time_ns - points[i - 1].time_ns) / 2);
-  const Point* nearest = &points.front();
-  for (const Point& point : points)
-    if (std::abs(point.time_ns - time_ns) < std::abs(nearest->time_ns - time_ns)) nearest = &point;
-  if (std::abs(nearest->time_ns - time_ns) > step) return std::nullopt;
-  return nearest->value;
-}
+// Who is said to fail most of its requests while users are well is not measured by that.
+constexpr double kMostUsualErrors = 0.5;
 
 double LikenessOf(const std::vector<double>& a, const std::vector<double>& b) {
   if (a.size() < 3) return 0;
@@ -110,11 +98,11 @@ class Accounting {
   // What the requests at that time lost beyond what was usual: milliseconds, or requests.
   double Lost(std::uint32_t service, bool of_errors, std::int64_t time_ns) const {
     if (signals_[service] == nullptr) return 0;
-    const auto value = At(Course(service, of_errors), time_ns);
+    const auto value = ValueAt(Course(service, of_errors), time_ns);
     if (!value) return 0;
     const double excess = *value - Before(service, of_errors);
     if (excess < Floor(service, of_errors) * (is_named_ ? kNamedFloor : 1.0)) return 0;
-    const auto traffic = At(signals_[service]->traffic, time_ns);
+    const auto traffic = ValueAt(signals_[service]->traffic, time_ns);
     return excess * (signals_[service]->traffic.empty() ? 1.0 : traffic.value_or(0));
   }
 
@@ -139,13 +127,22 @@ class Accounting {
       accounts.push_back({.service = service,
                           .id = signals_[service]->id,
                           .of_errors = of_errors,
+                          .blind = of_errors && IsBlind(service),
                           .share = std::min(own / all, 1.0),
                           .likeness = Likeness(service, symptom, of_errors),
                           .floors = WorstOf(service, of_errors).floors,
                           .before = Before(service, of_errors),
-                          .worst = At(Course(service, of_errors), time_ns).value_or(0)});
+                          .worst = ValueAt(Course(service, of_errors), time_ns).value_or(0)});
     }
     return accounts;
+  }
+
+  bool IsBlind(std::uint32_t service) const {
+    return !graph_.Callees(service).empty() &&
+           std::ranges::none_of(graph_.Callees(service), [&](std::uint32_t callee) {
+             return signals_[callee] != nullptr && !signals_[callee]->error_share.empty() &&
+                    signals_[callee]->error_before < kMostUsualErrors;
+           });
   }
 
   double Likeness(std::uint32_t service, std::uint32_t symptom, bool of_errors) const {
@@ -153,7 +150,7 @@ class Accounting {
     std::vector<double> a;
     std::vector<double> b;
     for (const Point& point : Course(symptom, of_errors))
-      if (const auto value = At(Course(service, of_errors), point.time_ns)) {
+      if (const auto value = ValueAt(Course(service, of_errors), point.time_ns)) {
         a.push_back(point.value);
         b.push_back(*value);
       }
@@ -167,6 +164,18 @@ class Accounting {
 };
 
 }  // namespace
+
+std::optional<double> ValueAt(const std::vector<Point>& points, std::int64_t time_ns) {
+  if (points.empty()) return std::nullopt;
+  std::int64_t step = 60'000'000'000;
+  for (std::size_t i = 1; i < points.size(); ++i)
+    step = std::max(step, (points[i].time_ns - points[i - 1].time_ns) / 2);
+  const Point* nearest = &points.front();
+  for (const Point& point : points)
+    if (std::abs(point.time_ns - time_ns) < std::abs(nearest->time_ns - time_ns)) nearest = &point;
+  if (std::abs(nearest->time_ns - time_ns) > step) return std::nullopt;
+  return nearest->value;
+}
 
 std::vector<Account> AccountFor(const incident::Context& context, const CallGraph& graph) {
   return Accounting(context, graph).Take();

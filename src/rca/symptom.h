@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "incident/context.h"
@@ -18,14 +19,19 @@ struct Account {
   std::uint32_t service = 0;
   incident::EvidenceId id{};
   bool of_errors = false;  // else of latency
-  double share = 0;        // of the symptom that is this service's own, 0 to 1
-  double likeness = 0;     // of its course to the symptom's, -1 to 1
-  double floors = 0;       // how far it moved, in floors of its unit
-  double before = 0;       // milliseconds, or the share of errors
+  // It calls others, and of none is it measured how many requests fail: theirs look like its own.
+  bool blind = false;
+  double share = 0;     // of the symptom that is this service's own, 0 to 1
+  double likeness = 0;  // of its course to the symptom's, -1 to 1
+  double floors = 0;    // how far it moved, in floors of its unit
+  double before = 0;    // milliseconds, or the share of errors
   double worst = 0;
 };
 
 // Of the services below `alert.service`, itself included. Empty when no such symptom is seen.
+// The value at a time: of the nearest point no more than a minute, or half a step, away.
+std::optional<double> ValueAt(const std::vector<incident::Point>& points, std::int64_t time_ns);
+
 std::vector<Account> AccountFor(const incident::Context& context, const CallGraph& graph);
 
 }  // namespace enclave::rca
