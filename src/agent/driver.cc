@@ -181,6 +181,12 @@ std::int64_t Driver::CalmSince() const {
   return since_ns;
 }
 
+std::int64_t Driver::RepairedAt() const {
+  const Taken* last = record().Last();
+  if (last == nullptr || last->state != Taken::State::kDone || last->done_ns == 0) return 0;
+  return last->done_ns + policy().verify.settle.count();
+}
+
 bool Driver::Freeze() {
   if (record().contexts >= kMostContexts)
     return Close(Stage::kEscalated,
@@ -201,7 +207,8 @@ bool Driver::Freeze() {
        .alerts = record().alerts,
        .opened_ns = record().opened_ns,
        .now_ns = core_.NowNs(),
-       .calm_since_ns = CalmSince()},
+       .calm_since_ns = CalmSince(),
+       .repaired_ns = RepairedAt()},
       [self = self_, question](base::Result<incident::Context> context) {
         Driver* driver = *self;
         if (driver == nullptr || driver->waiting_.question != question) return;

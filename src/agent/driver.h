@@ -41,6 +41,7 @@ class Driver {
   // Each returns whether the stage may have changed, so that the next step follows at once.
   bool StepOnce();
   std::int64_t CalmSince() const;
+  std::int64_t RepairedAt() const;
   bool Freeze();
   bool Diagnose();
   bool MakePlan();

@@ -22,6 +22,9 @@ struct EvidenceQuestion {
   std::int64_t now_ns = 0;
   // When the last incident before this one was over: what is older shows its trouble. 0: none was.
   std::int64_t calm_since_ns = 0;
+  // When the last action of the incident that stands had come through: what was seen between the
+  // opening and then may be of what it repaired. 0: none was taken.
+  std::int64_t repaired_ns = 0;
 };
 
 // Freezes evidence and ranks causes. Both may take seconds: the answer comes as a task of the

@@ -31,6 +31,9 @@ using std::chrono::seconds;
 // little enough to be read within a second or two.
 constexpr nanoseconds kBefore = minutes(5);
 constexpr nanoseconds kLeastBefore = seconds(45);
+// How long something may have been wrong before an alert, and what after a repair tells enough.
+constexpr nanoseconds kUnnoticed = seconds(30);
+constexpr nanoseconds kLeastAfter = seconds(12);
 // What was changed so long before may have caused it.
 constexpr nanoseconds kChangesBefore = minutes(60);
 constexpr nanoseconds kTopologyOf = minutes(1);
@@ -121,11 +124,15 @@ class LiveAgentParts final : public AgentParts {
     // What the agent did itself is known, and nobody's suspect.
     std::erase_if(sources.changes,
                   [](const incident::Change& change) { return change.who == "agent"; });
-    // Changes come from the agent's own history, which knows what objects were before.
-    incident::KubernetesFindings findings =
-        incident::ReadKubernetes(cluster_, {from_ns, question.now_ns});
-    sources.facts = std::move(findings.facts);
     incident::Question asked{.available = {from_ns, question.now_ns}};
+    if (question.now_ns - question.repaired_ns >= kLeastAfter.count() && question.repaired_ns > 0) {
+      asked.repaired = {question.opened_ns - kUnnoticed.count(), question.repaired_ns};
+      asked.normal = {{from_ns, asked.repaired.from_ns}};
+      asked.available.from_ns = question.repaired_ns;
+    }
+    // Changes come from the agent's own history, which knows what objects were before.
+    incident::KubernetesFindings findings = incident::ReadKubernetes(cluster_, asked.available);
+    sources.facts = std::move(findings.facts);
     if (!question.alerts.empty()) asked.alert = AlertOf(question.alerts.front());
     auto context = incident::Freeze(sources, asked, {}, &freeze_workers_);
     if (!context) return context;

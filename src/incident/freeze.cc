@@ -132,7 +132,9 @@ base::Result<Context> Freeze(const Sources& sources, const Question& question, c
                       "freezing an incident: the window ends before it begins; give one that "
                       "holds the alert");
   Context context{.alert = question.alert};
-  const Timeline timeline(question.normal, question.available, question.alert.time_ns);
+  // After a repair there is one possible onset, the first.
+  const Timeline timeline(question.normal, question.available,
+                          question.after_repair() ? 0 : question.alert.time_ns);
   std::vector<Window> windows = question.normal;
   windows.push_back(question.available);
   windows = Merge(std::move(windows));
@@ -163,7 +165,9 @@ base::Result<Context> Freeze(const Sources& sources, const Question& question, c
   logs.Vote(votes);
   const Onsets onsets = votes.Best();
   context.onset_score = votes.score();
-  context.before = {question.available.from_ns, timeline.StartOf(onsets.agreed)};
+  context.before = question.after_repair() && !question.normal.empty()
+                       ? question.normal.back()
+                       : Window{question.available.from_ns, timeline.StartOf(onsets.agreed)};
   context.during = {timeline.StartOf(onsets.agreed), question.available.to_ns};
 
   if (sources.metrics != nullptr) {

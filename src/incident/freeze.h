@@ -28,6 +28,13 @@ struct Question {
   Alert alert{};
   std::vector<Window> normal{};  // stretches known to be free of faults; may be none
   Window available{};            // what to look at; ends now
+  // A stretch just before `available` in which something was wrong that was repaired since: it is
+  // neither normal nor asked about, and what is still wrong was so from its end on.
+  Window repaired{};
+  bool after_repair() const { return repaired.to_ns > repaired.from_ns; }
+  bool WasRepaired(std::int64_t time_ns) const {
+    return time_ns >= repaired.from_ns && time_ns < repaired.to_ns;
+  }
 };
 
 // Most items of each kind that a context keeps.

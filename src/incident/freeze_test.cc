@@ -349,6 +349,32 @@ TEST_F(FreezeTest, WhatIsSaidAtTheStartIsNotMissed) {
   EXPECT_THAT(vanished, ElementsAre("stock counted"));
 }
 
+TEST_F(FreezeTest, WhatWasRepairedIsNeitherNormalNorAskedAbout) {
+  constexpr std::int64_t kRepaired = kOnset + 60;
+  for (std::int64_t second = 0; second < 600; ++second) {
+    Serve({.second = second});
+    std::vector<telemetry::LogRecord> records;
+    const auto say = [&](const char* line) {
+      for (int item = 0; item < 4; ++item)
+        records.push_back({.time_ns = second * kTestSecond + item, .line = line});
+    };
+    if (second >= kOnset && second < kRepaired) say("ERROR the disk is gone");
+    if (second >= kOnset) say("ERROR the key is wrong");
+    logs_.Add({{"service_name", "back"}}, std::move(records));
+  }
+  const auto context =
+      incident::Freeze({.metrics = &metrics_, .logs = &logs_, .traces = &traces_},
+                       {.alert = {.time_ns = kOnset * kTestSecond, .service = "front"},
+                        .normal = {{0, (kOnset - 30) * kTestSecond}},
+                        .available = {kRepaired * kTestSecond, 600 * kTestSecond},
+                        .repaired = {(kOnset - 30) * kTestSecond, kRepaired * kTestSecond}});
+  ASSERT_TRUE(context) << context.error().ToString();
+  EXPECT_EQ(context->during.from_ns, kRepaired * kTestSecond);
+  std::vector<std::string> texts;
+  for (const LogShift& shift : context->logs) texts.push_back(shift.text);
+  EXPECT_THAT(texts, ElementsAre(testing::HasSubstr("the key is wrong")));
+}
+
 TEST_F(FreezeTest, ASlowRequestNamesTheSpanThatExplainsItAndItsLine) {
   for (std::int64_t second = 0; second < 600; ++second) {
     Serve({.second = second, .calls = false});

@@ -267,7 +267,7 @@ class SeriesReader {
         during_.push_back(sample.value);
       else if (IsIn(question_.normal, time_ns))
         normal_.push_back(sample.value);
-      else if (time_ns < onset_ns_ - kUnsureNs)
+      else if (time_ns < onset_ns_ - kUnsureNs && !question_.WasRepaired(time_ns))
         before_.push_back(sample.value);
     }
     if (before_.size() < 2) {
