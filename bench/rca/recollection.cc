@@ -191,19 +191,6 @@ base::Result<> MemoryEvaluator::AskRepeats(Recollection& recollection, MemoryRep
       const auto& [context, diagnosis, ms] = kept.repeats[i];
       ASSIGN_OR_RETURN(const Diagnosis with, recollection.Reconsider(context, diagnosis));
       ASSIGN_OR_RETURN(const Diagnosis likes, recollection.Reconsider(context, diagnosis, kept.id));
-      if (::getenv("DEBUG_REPEATS") && !IsRight(diagnosis, kept.cause)) {
-        const auto of = [&](const Diagnosis& d) {
-          double p = 0;
-          for (const auto& h : d.ranking) if (h.service == kept.cause.service) p = h.confidence;
-          return p;
-        };
-        const auto recalled = recollection.memory().Recall(FingerprintOf(context, diagnosis), {.k = 20, .least_similarity = -1, .unseen = memory::UnseenOf(context)});
-        double own = -2, seen = 0; std::size_t rank = 0; std::string top; double full = -2;
-        if (recalled) for (std::size_t r = 0; r < recalled->size(); ++r) { const auto& x = (*recalled)[r]; if (r < 3) top += fmt::format(" {}:{:.2f}:t{:.2f}:{}", x.incident.id, x.similarity, x.trust, x.cause.service == kept.cause.service); if (x.incident.id == kept.id) { own = x.similarity; rank = r + 1; seen = x.seen; full = memory::Similarity(FingerprintOf(context, diagnosis).values, x.incident.fingerprint.values);} }
-        fmt::print(stderr, "MISS {} {} | P1 {:.3f} {} Ptrue {:.4f} -> {:.3f} {} true {:.3f} | own {:.2f} full {:.2f} rank {} seen {:.2f} |{}\n", variants_[i], kept.id, diagnosis.ranking.empty() ? 0 : diagnosis.ranking.front().confidence, diagnosis.ranking.empty() ? "" : diagnosis.ranking.front().service, of(diagnosis), with.ranking.empty() ? 0 : with.ranking.front().confidence, with.ranking.empty() ? "" : with.ranking.front().service, of(with), own, full, rank, seen, top);
-      }
-      if (::getenv("DEBUG_REPEATS") && IsRight(diagnosis, kept.cause) && (!IsRight(with, kept.cause) || !IsRight(likes, kept.cause)))
-        fmt::print(stderr, "SPOILED {} {} {} | P1 {:.3f} -> {} {:.3f} likes {} {:.3f}\n", variants_[i], kept.id, kept.cause.service, diagnosis.ranking.front().confidence, with.ranking.front().service, with.ranking.front().confidence, likes.ranking.front().service, likes.ranking.front().confidence);
       report.packs[kept.pack].repeats[i].Add(IsRight(diagnosis, kept.cause),
                                              IsRight(with, kept.cause), IsRight(likes, kept.cause));
     }
