@@ -219,10 +219,6 @@ base::Result<StepVector> MetricQuery::Unwrapped(const RangeAggregation& range) {
                           }));
   StepVector result;
   for (auto& [labels, samples] : series) {
-    // Streams come one after the other; values of one instant in an order of their own.
-    std::ranges::sort(samples, {}, [](const UnwrappedSample& sample) {
-      return std::pair(sample.time_ns, sample.value);
-    });
     StepSeries one{labels, std::vector<double>(steps_.count), std::vector<bool>(steps_.count)};
     std::size_t from = 0;
     std::size_t to = 0;
