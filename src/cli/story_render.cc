@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <tuple>
 
 #include "cli/story_order.h"
 #include "cli/story_span.h"
@@ -303,12 +304,15 @@ std::int64_t TimeIn(const nlohmann::json& json, const char* key) {
   return time ? time->time_since_epoch().count() : 0;
 }
 
-// The failed span that knows most of why: the deepest one with an exception, else the deepest.
+// The failed span that knows most of why: the deepest that recorded an exception with its place,
+// else an exception, else a place.
 const Span* DeepestFailure(const Story& story) {
   const auto depths = Depths(story.spans);
   const Span* deepest = nullptr;
   const auto rank = [&](const Span& span) {
-    return std::pair(!PlaceOfSpan(span).empty(), depths.at(span.span_id));
+    const bool exception = std::ranges::find(span.events, "exception",
+                                             &telemetry::SpanEvent::name) != span.events.end();
+    return std::tuple(exception, !PlaceOfSpan(span).empty(), depths.at(span.span_id));
   };
   for (const Span& span : story.spans) {
     if (span.status != SpanStatus::kError || LayerOf(span) == kTerminal) continue;

@@ -146,6 +146,17 @@ TEST(StoryRenderTest, IsToldInOrder) {
           "  Deployment     boutique/cart  action inc-1-a1  of inc-1"));
 }
 
+TEST(StoryRenderTest, TheWayNamesTheSpanThatRecordedTheException) {
+  Story story = ReleaseStory();
+  telemetry::Span inner =
+      SpanAt("cartservice", "read", "00000000000000b3", "00000000000000b2", 2'006, 2'010);
+  inner.status = telemetry::SpanStatus::kError;
+  inner.status_message = "left by an exception";
+  inner.attributes = {{"code.filepath", "src/cart_service.cc"}, {"code.lineno", std::int64_t{7}}};
+  story.spans.push_back(inner);
+  EXPECT_THAT(RenderStory(story, {}), HasSubstr("code      cartservice  NotFound: no such key\n"));
+}
+
 TEST(StoryRenderTest, TheFailingLineOfCodeStandsOut) {
   StoryColours colours;
   colours.mark = [](std::string_view text) { return "<" + std::string(text) + ">"; };

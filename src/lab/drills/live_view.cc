@@ -26,7 +26,7 @@ std::size_t CountCharacters(std::string_view text) {
       text, [](char c) { return (static_cast<unsigned char>(c) & 0xc0U) != 0x80U; }));
 }
 
-// The phases, each with its time since the break; short names where they do not fit otherwise.
+// The phases, each with its time since the break.
 std::string PhaseBar(const Live& live, const LiveStyle& style) {
   const Seen& seen = live.seen;
   const bool begun = live.phase > Phase::kSteady;
@@ -46,7 +46,7 @@ std::string PhaseBar(const Live& live, const LiveStyle& style) {
     std::string text = fmt::format("{} {}", reached ? "●" : "○", ToString(mark.phase));
     if (mark.time && mark.phase > Phase::kBroken && mark.phase < Phase::kWell)
       text += fmt::format(" {:+.0f}s", InSeconds(*mark.time - seen.broken));
-    const std::string_view gap = bar.empty() ? "" : " ─ ";
+    const std::string_view gap = bar.empty() ? "" : " ";
     if (shown + CountCharacters(gap) + CountCharacters(text) > style.width) break;
     shown += CountCharacters(gap) + CountCharacters(text);
     const bool now = live.phase == mark.phase;
