@@ -269,6 +269,25 @@ TEST_F(PlannerTest, WhatWasGoneBackFromIsNotGoneBackTo) {
   EXPECT_EQ(changes(), 1u);
 }
 
+// v1, v2, v1 and v2 again: a bad release that comes a second time.
+TEST_F(PlannerTest, AReleaseThatComesAgainIsGoneBackFromAgain) {
+  const std::string path = testing::TempDir() + "/planner-again.db";
+  std::filesystem::remove(path);
+  const auto history = ObjectHistory::Open(path, time);
+  ASSERT_TRUE(history) << history.error().message();
+  for (const char* image : {"cart:v1", "cart:v2", "cart:v1", "cart:v2"}) {
+    Json object = Cart()->json();
+    object["spec"]["template"]["spec"]["containers"][0]["image"] = image;
+    ASSERT_TRUE((*history)->See(kube::kDeployment, nullptr, kube::Object(std::move(object))));
+    time.RunFor(std::chrono::minutes(1));
+  }
+  question.opened_ns = question.now_ns = question.digest.changes[0].time_ns = Now(time);
+  const auto plan = Planner(policy, api, history->get()).Plan(question);
+  ASSERT_TRUE(plan) << plan.error().message();
+  ASSERT_FALSE(plan->candidates.empty());
+  EXPECT_EQ(plan->candidates[0].kind, ActionKind::kRollbackRevision);
+}
+
 TEST_F(PlannerTest, WhatAPersonChangesAfterAnActionIsNotTheAgents) {
   const std::string path = testing::TempDir() + "/planner-authors.db";
   std::filesystem::remove(path);

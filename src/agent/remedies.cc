@@ -108,12 +108,23 @@ std::vector<Json> Templates(const RemedyInput& input) {
                                           input.deployment->name());
   if (!versions) return templates;
   for (const Version& version : *versions) {
-    const Json& pod_template = At(version.content, "template");
+    Json pod_template = WithoutRestart(At(version.content, "template"));
     // Of those before, the last alone.
     if (TooLongAgo(input, version.seen_ns)) templates.clear();
-    if (templates.empty() || templates.back() != pod_template) templates.push_back(pod_template);
+    if (templates.empty() || templates.back() != pod_template)
+      templates.push_back(std::move(pod_template));
   }
   return templates;
+}
+
+// Whether the last time that it was left it was for an older one, by whomever: then it is not gone
+// back to. What comes again after it was gone back from is left as any other release.
+bool WasGoneBackFrom(const std::vector<Json>& templates, const Json& pod_template) {
+  const auto first = std::ranges::find(templates, pod_template);
+  for (std::size_t next = templates.size(); next-- > 1;)
+    if (templates[next - 1] == pod_template)
+      return std::ranges::find(templates, templates[next]) < first;
+  return false;
 }
 
 // As `kubectl rollout undo`: the pod template of an earlier ReplicaSet.
@@ -140,13 +151,10 @@ Remedy RollbackRevision(const RemedyInput& input) {
   if (TooLongAgo(input, TemplateSince(input, current)))
     return None(fmt::format("{} has been at its revision for too long to be suspected",
                             input.deployment->name()));
-  // Somebody, perhaps this agent, went back from a template to the one before it: it is not gone
-  // back to.
   const std::vector<Json> templates = Templates(input);
-  for (std::size_t i = 2; i < templates.size(); ++i)
-    if (templates[i] == templates[i - 2])
-      std::erase_if(former,
-                    [&](const ObjectPtr& set) { return TemplateOf(*set) == templates[i - 1]; });
+  std::erase_if(former, [&](const ObjectPtr& set) {
+    return WasGoneBackFrom(templates, WithoutRestart(TemplateOf(*set)));
+  });
   if (former.empty())
     return None(
         fmt::format("{} was taken back from its only other revision", input.deployment->name()));
