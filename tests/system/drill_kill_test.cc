@@ -59,7 +59,7 @@ unsigned long DrillUnderKills(const std::vector<Moment>& moments) {
 }
 
 TEST(DrillKillTest, TheLoopGoesOnAndNothingIsDoneTwice) {
-  const unsigned long drills = Number("--kills", Slow() ? 20 : 1);
+  const unsigned long drills = Number("--kills", Slow() ? 20UL : 1UL);
   const unsigned long seed = Number("--seed", std::random_device{}());
   std::mt19937_64 chance(seed);
   unsigned long kills = 0;
