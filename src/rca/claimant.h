@@ -112,6 +112,7 @@ class Claimant {
   void Logs();
   void Traces();
   bool StillAnswers(std::string_view service) const;
+  const std::string& WhoDoesNotReach(const std::string& service) const;
   void SaySlowTrace(const incident::FailingTrace& trace);
   void Facts();
   void Changes();

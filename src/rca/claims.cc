@@ -49,13 +49,15 @@ void Claimant::Traces() {
         Bounded(2.5 * std::log2(1.0 + static_cast<double>(trace.like_it - trace.before)), 10) *
         (trace.before == 0 ? 1.0 : 0.5);
     const std::string what = trace.exception.empty() ? trace.message : trace.exception;
-    Say(trace.service,
+    // Whom all others reach is not why one does not reach it.
+    const std::string& at_fault = trace.unanswered ? WhoDoesNotReach(trace.service) : trace.service;
+    Say(at_fault,
         {.kind = !trace.unanswered             ? CauseKind::kCodeError
                  : StillAnswers(trace.service) ? CauseKind::kNetworkLoss
                                                : CauseKind::kDependencyDown,
          .family = Family::kTraces,
          .weight = trace.location.empty() ? weight * 0.8 : weight,
-         .callee_would = true,
+         .callee_would = at_fault == trace.service,
          .id = trace.id,
          .component = trace.location.empty() ? trace.operation : trace.location,
          .component_rank = trace.location.empty() ? 1.5 : 4,
@@ -65,6 +67,22 @@ void Claimant::Traces() {
                                  trace.location.empty() ? "" : " at ", trace.location),
          .onset_ns = trace.onset_ns});
   }
+}
+
+// Of a service that is not answering: itself, or the only one of several callers whose calls to it
+// are lost while it answers.
+const std::string& Claimant::WhoDoesNotReach(const std::string& service) const {
+  const auto number = graph_.Find(service);
+  if (!number || graph_.Callers(*number).size() < 2 || !StillAnswers(service)) return service;
+  const std::string* only = nullptr;
+  for (const incident::FailingTrace& trace : context_.traces) {
+    if (!trace.unanswered || trace.service != service || trace.like_it <= trace.before) continue;
+    if (trace.path.size() < 2) return service;
+    const std::string& caller = trace.path[trace.path.size() - 2];
+    if (only != nullptr && *only != caller) return service;
+    only = &caller;
+  }
+  return only == nullptr ? service : *only;
 }
 
 // Who answers some calls is not down: the others were lost.

@@ -69,6 +69,29 @@ TEST(DiagnoseTest, ASlowNetworkIsWhereAllSlowCallsMeet) {
   EXPECT_EQ(diagnosis.ranking[0].kind, CauseKind::kNetworkDelay);
 }
 
+TEST(DiagnoseTest, WhomOthersReachIsNotWhyOneDoesNot) {
+  Context context = OnlineShop();
+  context.topology.push_back({"web", "store"});
+  context.traces = {{.id = "t1",
+                     .service = "store",
+                     .operation = "store/Get",
+                     .path = {"web", "cart", "store"},
+                     .message = "connection refused",
+                     .unanswered = true,
+                     .like_it = 20}};
+  context.changes = {{.id = "c1",
+                      .time_ns = 0,
+                      .service = "cart",
+                      .kind = incident::ChangeKind::kConfiguration,
+                      .object = "Deployment shop/cart"}};
+  EXPECT_EQ(Diagnose(context).ranking[0].service, "cart");
+  EXPECT_EQ(Diagnose(context).ranking[0].kind, CauseKind::kConfiguration);
+  context.traces.push_back(context.traces[0]);
+  context.traces[1].id = "t2";
+  context.traces[1].path = {"web", "store"};
+  EXPECT_EQ(Diagnose(context).ranking[0].service, "store") << "nobody reaches it";
+}
+
 TEST(DiagnoseTest, WhatIsKilledForItsMemoryWaitsForThatReason) {
   Context context = OnlineShop();
   context.facts = {{.id = "f1",
