@@ -131,7 +131,9 @@ class LiveAgentParts final : public AgentParts {
       asked.available.from_ns = question.repaired_ns;
     }
     // Changes come from the agent's own history, which knows what objects were before.
-    incident::KubernetesFindings findings = incident::ReadKubernetes(cluster_, asked.available);
+    // States that last are told with the time when they began, which may be before a repair.
+    incident::KubernetesFindings findings =
+        incident::ReadKubernetes(cluster_, {from_ns, question.now_ns});
     sources.facts = std::move(findings.facts);
     if (!question.alerts.empty()) asked.alert = AlertOf(question.alerts.front());
     auto context = incident::Freeze(sources, asked, {}, &freeze_workers_);

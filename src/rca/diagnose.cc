@@ -299,16 +299,24 @@ Hypothesis Ranking::Describe(std::uint32_t service) const {
         kind == CauseKind::kBadRelease || kind == CauseKind::kCertificate)
       happened = std::max(happened, weight);
   const double is_why = std::clamp((happened - 1) / 3, 0.0, 1.0);
+  // Who is not reached is also waited for.
+  double down = 0;
+  for (const auto& [kind, weight] : standing.kinds)
+    if (kind == CauseKind::kDependencyDown || kind == CauseKind::kNetworkLoss)
+      down = std::max(down, weight);
+  const double unreached = std::clamp((down - 2) / 4, 0.0, 1.0);
   double all = 0;
   double best = 0;
   for (const auto& [kind, weight] : standing.kinds) {
     const bool is_timing = kind == CauseKind::kNetworkDelay || kind == CauseKind::kSlowDependency;
     const bool is_code = kind == CauseKind::kCodeError || kind == CauseKind::kWrongResult;
     const bool is_down = kind == CauseKind::kDependencyDown || kind == CauseKind::kNetworkLoss;
-    const double left = weight * (is_timing ? (1 - follows) * (1 - is_why)
-                                  : is_code ? (1 - 0.5 * follows) * (1 - is_why)
-                                  : is_down ? 1 - is_why
-                                            : 1);
+    const bool is_way = kind == CauseKind::kNetworkDelay;
+    const double left = weight * (is_way ? 1 - unreached : 1.0) *
+                        (is_timing ? (1 - follows) * (1 - is_why)
+                         : is_code ? (1 - 0.5 * follows) * (1 - is_why)
+                         : is_down ? 1 - is_why
+                                   : 1);
     all += std::max(left, 0.0);
     if (left > best) {
       best = left;

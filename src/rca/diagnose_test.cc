@@ -69,6 +69,28 @@ TEST(DiagnoseTest, ASlowNetworkIsWhereAllSlowCallsMeet) {
   EXPECT_EQ(diagnosis.ranking[0].kind, CauseKind::kNetworkDelay);
 }
 
+TEST(DiagnoseTest, WhoIsNotReachedIsNotMerelyFarAway) {
+  Context context = OnlineShop();
+  for (incident::ServiceFacts& facts : context.services)
+    if (facts.name == "store") facts.requests_during = 0;
+  context.traces = {{.id = "t1",
+                     .service = "store",
+                     .operation = "store/Get",
+                     .path = {"web", "cart", "store"},
+                     .message = "connection refused",
+                     .unanswered = true,
+                     .like_it = 20}};
+  context.edges = {
+      {.id = "e1",
+       .caller = "cart",
+       .callee = "store",
+       .gap_before = {.count = 50, .mean = 1, .median = 1, .spread = 1, .high = 2},
+       .gap_during = {.count = 50, .mean = 700, .median = 700, .spread = 1, .high = 710},
+       .score = 90}};
+  EXPECT_EQ(Diagnose(context).ranking[0].service, "store");
+  EXPECT_EQ(Diagnose(context).ranking[0].kind, CauseKind::kDependencyDown);
+}
+
 TEST(DiagnoseTest, WhomOthersReachIsNotWhyOneDoesNot) {
   Context context = OnlineShop();
   context.topology.push_back({"web", "store"});
