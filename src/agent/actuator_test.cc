@@ -55,12 +55,13 @@ TEST_F(ActuatorTest, ChangesTheFieldAndMarksTheObject) {
 
 TEST_F(ActuatorTest, ItsRequestsBelongToTheTraceOfTheIncident) {
   std::set<std::string> traces;
+  const Step step = ImageStep("cart:v2", "cart:v1");
   api.SetFault([&](const kube::FakeApi::Call&) -> std::optional<base::Error> {
     const auto trace = otel::CurrentTrace();
     traces.insert(trace ? trace->trace_id.ToString() : "none");
     return std::nullopt;
   });
-  ASSERT_TRUE(RunStep(api, ImageStep("cart:v2", "cart:v1"), marks));
+  ASSERT_TRUE(RunStep(api, step, marks));
   EXPECT_EQ(traces, (std::set{marks.trace_id}));
   EXPECT_FALSE(otel::CurrentTrace());
 }
@@ -286,6 +287,42 @@ TEST_F(PlannerTest, AReleaseThatComesAgainIsGoneBackFromAgain) {
   ASSERT_TRUE(plan) << plan.error().message();
   ASSERT_FALSE(plan->candidates.empty());
   EXPECT_EQ(plan->candidates[0].kind, ActionKind::kRollbackRevision);
+}
+
+TEST_F(PlannerTest, AConfigurationThatWasGoneBackFromIsNotGoneBackTo) {
+  const std::string path = testing::TempDir() + "/planner-configuration.db";
+  std::filesystem::remove(path);
+  const auto history = ObjectHistory::Open(path, time);
+  ASSERT_TRUE(history) << history.error().message();
+  Json cart = Cart()->json();
+  cart["spec"]["template"]["spec"]["containers"][0]["envFrom"] =
+      Json::array({{{"configMapRef", {{"name", "settings"}}}}});
+  ASSERT_TRUE(api.Update(kube::kDeployment, cart));
+  const auto made = api.Create(kube::kConfigMap, "shop",
+                               {{"metadata", {{"name", "settings"}}}, {"data", {{"depth", "1"}}}});
+  ASSERT_TRUE(made);
+  const auto remedies = [&](std::initializer_list<const char*> values) {
+    for (const char* value : values) {
+      Json map = (*api.Get(kube::kConfigMap, "shop", "settings"))->json();
+      map["data"]["depth"] = value;
+      const auto written = api.Update(kube::kConfigMap, map);
+      EXPECT_TRUE(written);
+      EXPECT_TRUE((*history)->See(kube::kConfigMap, nullptr, **written));
+      time.RunFor(std::chrono::seconds(10));
+    }
+    return Remedies({.api = api,
+                     .history = history->get(),
+                     .deployment = Cart(),
+                     .attempt = {.kind = ActionKind::kRollbackConfig},
+                     .within = std::chrono::minutes(30),
+                     .opened_ns = Now(time),
+                     .now_ns = Now(time)});
+  };
+  const auto broken = remedies({"1", "2"});
+  ASSERT_TRUE(broken) << broken.error().message();
+  EXPECT_EQ(broken->size(), 1u);
+  EXPECT_FALSE(remedies({"1"})) << "2 was gone back from";
+  EXPECT_TRUE(remedies({"2"})) << "and is there again";
 }
 
 TEST_F(PlannerTest, WhatAPersonChangesAfterAnActionIsNotTheAgents) {

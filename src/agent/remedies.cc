@@ -119,11 +119,10 @@ std::vector<Json> Templates(const RemedyInput& input) {
 
 // Whether the last time that it was left it was for an older one, by whomever: then it is not gone
 // back to. What comes again after it was gone back from is left as any other release.
-bool WasGoneBackFrom(const std::vector<Json>& templates, const Json& pod_template) {
-  const auto first = std::ranges::find(templates, pod_template);
-  for (std::size_t next = templates.size(); next-- > 1;)
-    if (templates[next - 1] == pod_template)
-      return std::ranges::find(templates, templates[next]) < first;
+bool WasGoneBackFrom(const std::vector<Json>& versions, const Json& one) {
+  const auto first = std::ranges::find(versions, one);
+  for (std::size_t next = versions.size(); next-- > 1;)
+    if (versions[next - 1] == one) return std::ranges::find(versions, versions[next]) < first;
   return false;
 }
 
@@ -190,7 +189,8 @@ Remedy Restart(const RemedyInput& input) {
   return std::vector{std::move(action)};
 }
 
-// The newest version that differs from what is there, and when it was replaced.
+// The newest version that differs from what is there and was not gone back from, and when it was
+// replaced.
 struct Former {
   Json content;
   std::int64_t replaced_ns = 0;
@@ -201,9 +201,12 @@ Result<Former> FormerOf(const RemedyInput& input, const kube::Kind& kind,
   ASSIGN_OR_RETURN(const auto versions,
                    input.history->Of(kind.GroupResource(), object.ns(), object.name()));
   const Json present = ContentOf(kind, object.json());
+  std::vector<Json> contents;
+  for (const Version& version : versions) contents.push_back(version.content);
   std::int64_t replaced_ns = input.now_ns;
   for (auto version = versions.rbegin(); version != versions.rend(); ++version) {
-    if (version->content != present && version->content.is_object())
+    if (version->content != present && version->content.is_object() &&
+        !WasGoneBackFrom(contents, version->content))
       return Former{version->content, replaced_ns};
     replaced_ns = version->seen_ns;
   }

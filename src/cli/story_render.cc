@@ -321,6 +321,19 @@ const Span* DeepestFailure(const Story& story) {
   return deepest;
 }
 
+// The outermost span around it that is no command.
+const Span& RequestOf(const Story& story, const Span& failure) {
+  const Span* request = &failure;
+  for (std::size_t depth = 0; request->parent_id && depth < story.spans.size(); ++depth) {
+    const auto parent = std::ranges::find_if(story.spans, [&](const Span& span) {
+      return span.trace_id == failure.trace_id && span.span_id == *request->parent_id;
+    });
+    if (parent == story.spans.end() || LayerOf(*parent) == kTerminal) break;
+    request = &*parent;
+  }
+  return *request;
+}
+
 // The way from the command to the end, a line each: what a person wants to know first.
 std::vector<Step> WayOf(const Story& story, const StoryColours& colours) {
   std::vector<Step> way;
@@ -338,15 +351,12 @@ std::vector<Step> WayOf(const Story& story, const StoryColours& colours) {
                                                NameIn(change.ns, change.name), change.user))});
   }
   if (const Span* failure = DeepestFailure(story)) {
-    for (const Span& span : story.spans) {
-      if (span.trace_id != failure->trace_id || span.parent_id) continue;
-      way.push_back({.time_ns = span.start_ns,
-                     .layer = "request",
-                     .text = OneLine(fmt::format("{}  {}", telemetry::ServiceName(span.resource),
-                                                 span.name)) +
-                             "  " + colours.dim(TimeSpan(span.end_ns - span.start_ns))});
-      break;
-    }
+    const Span& request = RequestOf(story, *failure);
+    way.push_back({.time_ns = request.start_ns,
+                   .layer = "request",
+                   .text = OneLine(fmt::format("{}  {}", telemetry::ServiceName(request.resource),
+                                               request.name)) +
+                           "  " + colours.dim(TimeSpan(request.end_ns - request.start_ns))});
     const std::string place = OneLine(PlaceOfSpan(*failure));
     Step code{.time_ns = failure->start_ns,
               .rank = 1,

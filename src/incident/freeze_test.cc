@@ -358,6 +358,7 @@ TEST_F(FreezeTest, WhatWasRepairedIsNeitherNormalNorAskedAbout) {
       for (int item = 0; item < 4; ++item)
         records.push_back({.time_ns = second * kTestSecond + item, .line = line});
     };
+    say("prices loaded");
     if (second >= kOnset && second < kRepaired) say("ERROR the disk is gone");
     if (second >= kOnset) say("ERROR the key is wrong");
     logs_.Add({{"service_name", "back"}}, std::move(records));

@@ -151,7 +151,7 @@ TEST_F(NodeTest, OomKillsAreCounted) {
   const std::string text = node->kubelet.usage().CadvisorText();
   const std::size_t line = text.find("\ncontainer_oom_events_total{");
   ASSERT_NE(line, std::string::npos);
-  EXPECT_TRUE(text.substr(line, text.find('\n', line + 1) - line).ends_with("} 1"));
+  EXPECT_THAT(text.substr(line, text.find('\n', line + 1) - line), HasSubstr("} 1 "));
 }
 
 TEST_F(NodeTest, OomKillsStayWhileTheContainerIsBackedOff) {
