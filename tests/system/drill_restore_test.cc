@@ -5,7 +5,8 @@
 
 #include <csignal>
 #include <fstream>
-#include <iterator>
+#include <set>
+#include <sstream>
 
 #include "system/eventually.h"
 #include "system/laboratory.h"
@@ -44,14 +45,21 @@ limits: {detect: 60s, recover: 60s, whole: 5m}
     argv.insert(argv.end(), more.begin(), more.end());
     return argv;
   }
-  // Stopped processes of the enclave.
+  // Stopped processes in containers of the enclave: children of its own.
   static int Stopped() {
+    const std::set<pid_t> ours = enclave_->Processes();
     int stopped = 0;
-    for (const pid_t pid : enclave_->Processes()) {
-      std::ifstream file(fmt::format("/proc/{}/stat", pid));
-      const std::string stat{std::istreambuf_iterator<char>(file), {}};
+    std::error_code error;
+    for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
+      std::ifstream file(entry.path() / "stat");
+      std::string stat;
+      std::getline(file, stat);
       const auto bracket = stat.rfind(')');
-      if (bracket != std::string::npos && stat.substr(bracket + 2, 1) == "T") ++stopped;
+      if (bracket == std::string::npos) continue;
+      std::istringstream rest(stat.substr(bracket + 1));
+      std::string state;
+      pid_t parent = 0;
+      if (rest >> state >> parent && state == "T" && ours.contains(parent)) ++stopped;
     }
     return stopped;
   }
