@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <string_view>
@@ -82,7 +83,12 @@ const std::string& Claimant::WhoDoesNotReach(const std::string& service) const {
     if (only != nullptr && *only != caller) return service;
     only = &caller;
   }
-  return only == nullptr ? service : *only;
+  // In its first seconds a loss is met by whoever calls most: one alone is at fault when it
+  // changed.
+  const bool changed =
+      only != nullptr && std::ranges::find(context_.changes, *only, &incident::Change::service) !=
+                             context_.changes.end();
+  return changed ? *only : service;
 }
 
 // Who answers some calls is not down: the others were lost.

@@ -108,6 +108,9 @@ TEST(DiagnoseTest, WhomOthersReachIsNotWhyOneDoesNot) {
                       .object = "Deployment shop/cart"}};
   EXPECT_EQ(Diagnose(context).ranking[0].service, "cart");
   EXPECT_EQ(Diagnose(context).ranking[0].kind, CauseKind::kConfiguration);
+  Context unchanged = context;
+  unchanged.changes.clear();
+  EXPECT_EQ(Diagnose(unchanged).ranking[0].service, "store") << "others may just not have called";
   context.traces.push_back(context.traces[0]);
   context.traces[1].id = "t2";
   context.traces[1].path = {"web", "store"};
