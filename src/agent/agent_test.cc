@@ -234,6 +234,24 @@ TEST_F(AgentTest, WhatDoesNotHelpIsUndoneAndTheNextIsTried) {
   EXPECT_EQ(ImageOf(api, "cart"), "cart:v2") << "as it was";
 }
 
+TEST_F(AgentTest, AnUndoThatWouldTakeTheLastPodIsNotDone) {
+  Json cart = (*api.Get(kube::kDeployment, "shop", "cart"))->json();
+  cart["spec"]["replicas"] = 0;
+  ASSERT_TRUE(api.Update(kube::kDeployment, cart));
+  policy.allowed.insert(ActionKind::kScale);
+  policy.rules = {{.name = "more", .attempts = {{.kind = ActionKind::kScale, .most = 3}}}};
+  Restart();
+  objectives.broken = [] { return true; };
+  time.RunFor(seconds(3));
+  Alert();
+  time.RunFor(seconds(300));
+  EXPECT_EQ(Only()->outcome, Stage::kEscalated) << Only()->why;
+  ASSERT_GE(Only()->taken.size(), 1u);
+  EXPECT_EQ(Only()->taken[0].verdict, Verdict::kNoHelp);
+  EXPECT_TRUE(Only()->taken[0].stands());
+  EXPECT_GE(kube::IntAt((*api.Get(kube::kDeployment, "shop", "cart"))->json(), "spec.replicas"), 1);
+}
+
 TEST_F(AgentTest, UndoneAndWellIsRolledBack) {
   bool broken = true;
   objectives.broken = [&] { return broken; };

@@ -58,7 +58,7 @@ class Driver {
   // Whether the workload has had all its pods for so long that more waiting would show no more.
   bool HasComeThrough(const Action& action);
   // Why what did not help is not put back; empty: it may be.
-  std::string WhyNotUndone(const Action& inverse);
+  base::Result<std::string> WhyNotUndone(const Action& inverse);
   // Closes the incident when there is nothing (any more) to repair.
   bool CloseIfCalm();
   bool Close(Stage outcome, std::string why);  // by value: the record may be its owner

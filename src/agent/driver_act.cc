@@ -223,9 +223,9 @@ bool Driver::HasComeThrough(const Action& action) {
   return through_since_ && now - *through_since_ >= enough;
 }
 
-std::string Driver::WhyNotUndone(const Action& inverse) {
-  const auto facts = ReadClusterFacts(core_.deps().api, inverse);
-  return facts ? WhyNotUndo(policy(), inverse, *facts) : "";
+Result<std::string> Driver::WhyNotUndone(const Action& inverse) {
+  ASSIGN_OR_RETURN(const ClusterFacts facts, ReadClusterFacts(core_.deps().api, inverse));
+  return WhyNotUndo(policy(), inverse, facts);
 }
 
 bool Driver::Verify() {
@@ -246,9 +246,14 @@ bool Driver::Verify() {
         if (!inverse)
           return Append(EventKind::kReconsidered,
                         {{"why", "it did not help, and there is nothing to put back"}});
-        if (const std::string why = WhyNotUndone(*inverse); !why.empty())
+        const auto why_not = WhyNotUndone(*inverse);
+        // Unread, it may take the last pods. Who cannot be reached for so long cannot be written to
+        // either, and the undo ends as failed.
+        if (!why_not && MayHaveHappened(why_not.error()) && InStage() < 2 * verify.window)
+          return false;
+        if (why_not && !why_not->empty())
           return Append(EventKind::kReconsidered,
-                        {{"why", "it did not help, and is not put back: " + why}});
+                        {{"why", "it did not help, and is not put back: " + *why_not}});
         return Append(EventKind::kUndoStarted,
                       {{"action", last.action.id}, {"why", std::string(ToString(*last.verdict))}});
       }

@@ -70,8 +70,8 @@ void Claimant::Traces() {
   }
 }
 
-// Of a service that is not answering: itself, or the only one of several callers whose calls to it
-// are lost while it answers.
+// Of a service that is not answering: itself, or a caller that was changed, when of several callers
+// its calls alone are lost while the service answers.
 const std::string& Claimant::WhoDoesNotReach(const std::string& service) const {
   const auto number = graph_.Find(service);
   if (!number || graph_.Callers(*number).size() < 2 || !StillAnswers(service)) return service;
@@ -86,8 +86,9 @@ const std::string& Claimant::WhoDoesNotReach(const std::string& service) const {
   // In its first seconds a loss is met by whoever calls most: one alone is at fault when it
   // changed.
   const bool changed =
-      only != nullptr && std::ranges::find(context_.changes, *only, &incident::Change::service) !=
-                             context_.changes.end();
+      only != nullptr && std::ranges::any_of(context_.changes, [&](const incident::Change& change) {
+        return change.service == *only && change.kind != incident::ChangeKind::kOther;
+      });
   return changed ? *only : service;
 }
 
