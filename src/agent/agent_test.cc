@@ -15,6 +15,7 @@ namespace {
 using std::chrono::seconds;
 using testing::Contains;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::SizeIs;
 
 class AnsweringDiagnoser final : public Diagnoser {
@@ -38,12 +39,13 @@ class AnsweringDiagnoser final : public Diagnoser {
     rca::Diagnosis diagnosis{.summary = "cart's release [v2]"};
     diagnosis.ranking = {{.service = "cart",
                           .kind = rca::CauseKind::kBadRelease,
-                          .confidence = 0.9,
+                          .confidence = frozen <= weak ? 0.05 : 0.9,
                           .evidence = {{"c1", 2.0, "it was released"}},
                           .sentence = "cart was released and fails"}};
     executor_.After(seconds(1), [done, diagnosis] { done(diagnosis); });
   }
   int frozen = 0;
+  int weak = 0;  // the first contexts, which show little
   bool silent = false;
 
  private:
@@ -232,6 +234,24 @@ TEST_F(AgentTest, WhatDoesNotHelpIsUndoneAndTheNextIsTried) {
   EXPECT_EQ(Only()->taken[0].state, Taken::State::kUndone);
   EXPECT_EQ(Only()->taken[1].action.kind, ActionKind::kRestart);
   EXPECT_EQ(ImageOf(api, "cart"), "cart:v2") << "as it was";
+}
+
+TEST_F(AgentTest, EvidenceThatShowsLittleIsTakenAgain) {
+  diagnoser.weak = 2;
+  BreakUntilRollback();
+  time.RunFor(seconds(60));
+  EXPECT_EQ(Only()->outcome, Stage::kResolved) << Only()->why;
+  EXPECT_EQ(Only()->taken.size(), 1u);
+  EXPECT_EQ(Only()->contexts, 3u);
+}
+
+TEST_F(AgentTest, EvidenceThatGoesOnShowingLittleIsForPeople) {
+  diagnoser.weak = 100;
+  BreakUntilRollback();
+  time.RunFor(seconds(120));
+  EXPECT_EQ(Only()->outcome, Stage::kEscalated);
+  EXPECT_THAT(Only()->taken, IsEmpty());
+  EXPECT_EQ(Only()->contexts, policy.looks);
 }
 
 TEST_F(AgentTest, AnUndoThatWouldTakeTheLastPodIsNotDone) {

@@ -99,8 +99,15 @@ bool Driver::Consider() {
   if (old && record().approved_by.empty())
     return Append(EventKind::kReconsidered, {{"why", "the evidence is old"}});
   const Action* candidate = record().Candidate();
-  if (candidate == nullptr) return Close(Stage::kEscalated, "no safe action is left to try");
-  if (!FactsOf(candidate->kind).mutates) return Close(Stage::kEscalated, candidate->reason);
+  if (candidate == nullptr || !FactsOf(candidate->kind).mutates) {
+    // Who rejected a plan is at it.
+    const bool people_know = std::ranges::any_of(
+        record().skipped, [](const Skipped& skipped) { return !skipped.by.empty(); });
+    if (!people_know && record().contexts < policy().looks * (1 + record().taken.size()))
+      return LookAgain();
+    return Close(Stage::kEscalated,
+                 candidate == nullptr ? "no safe action is left to try" : candidate->reason);
+  }
   if (!MayTry(waiting_)) return false;
 
   const auto facts = ReadClusterFacts(core_.deps().api, *candidate);
@@ -128,6 +135,12 @@ bool Driver::Consider() {
                               FormatConfigDuration(policy().guardrail.patience), why));
   waiting_.not_before = core_.Now() + policy().verify.every;
   return false;
+}
+
+bool Driver::LookAgain() {
+  if (InStage() < policy().verify.hold) return false;
+  return Append(EventKind::kReconsidered,
+                {{"why", "no cause is plain enough to act on; the evidence is taken again"}});
 }
 
 bool Driver::DryRunPasses(const Action& action, bool* wait, std::string* why) {

@@ -280,6 +280,7 @@ Result<Policy> Parser::Read(const ConfigNode& root) {
   reader.Duration("notice", &policy.notice);
   reader.Duration("observe", &policy.observe);
   reader.Duration("evidence_timeout", &policy.evidence_timeout);
+  reader.Unsigned("looks", &policy.looks);
   reader.Each("rules", [&](const ConfigNode& node) -> Result<> {
     ASSIGN_OR_RETURN(Rule rule, ReadRule(node));
     policy.rules.push_back(std::move(rule));

@@ -88,6 +88,9 @@ struct Policy {
   // An alert that no objective bears out is watched so long, then handed to people.
   base::Duration observe = std::chrono::minutes(10);
   base::Duration evidence_timeout = std::chrono::seconds(30);  // to freeze and to rank
+  // How often evidence may be taken, anew after each action, until one cause is plain enough to act
+  // on; then it is for people. Trouble that has just begun shows little.
+  std::uint64_t looks = 3;
   std::vector<Rule> rules{};
 };
 

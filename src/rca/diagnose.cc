@@ -286,10 +286,12 @@ std::optional<std::uint32_t> Ranking::Symptom() const {
 Hypothesis Ranking::Describe(std::uint32_t service) const {
   const Standing& standing = standings_[service];
   Hypothesis hypothesis{.service = graph_.Name(service)};
-  // A service short of a resource is slow, late and fails: those kinds follow from that one.
+  // A service short of a resource, or asked for too much, is slow, late and fails: those kinds
+  // follow from that one.
   double resource = 0;
   for (const auto& [kind, weight] : standing.kinds)
-    if (kind == CauseKind::kCpu || kind == CauseKind::kMemory || kind == CauseKind::kDisk)
+    if (kind == CauseKind::kCpu || kind == CauseKind::kMemory || kind == CauseKind::kDisk ||
+        kind == CauseKind::kTrafficSurge)
       resource = std::max(resource, weight);
   const double follows = std::clamp((resource - 2) / 4, 0.0, 1.0);
   // What is known to have happened to it, a crash or a change, is why calls fail or are slow.

@@ -163,7 +163,9 @@ TEST(DiagnoseTest, ASurgeIsWhereTheRequestsComeIn) {
   EXPECT_EQ(Diagnose(context).ranking[0].kind, CauseKind::kTrafficSurge);
   more("robot", 8);
   EXPECT_EQ(Diagnose(context).ranking[0].service, "robot");
-  for (incident::SeriesShift& shift : context.series) shift.before.median = 3;
+  for (incident::SeriesShift& shift : context.series) shift.before.median = 5;
+  EXPECT_EQ(Diagnose(context).ranking[0].kind, CauseKind::kTrafficSurge) << "far more than it grew";
+  for (incident::SeriesShift& shift : context.series) shift.before.median = 1;
   for (const Hypothesis& hypothesis : Diagnose(context).ranking)
     EXPECT_NE(hypothesis.kind, CauseKind::kTrafficSurge) << "it grew before as well";
 }

@@ -202,11 +202,12 @@ void Claimant::SayTraffic(const incident::SeriesShift& shift) {
                other.service == graph_.Name(caller) && 2 * TimesMore(other) > times;
       });
     });
-    // What has been growing all along, as after a start, is no surge.
-    const double steady = 1 - Ramp(shift.before.high / (shift.before.median + 1e-9), 1.3, 1.8);
+    // What has been growing all along, as after a start, is no surge while it grows on like that.
+    const double grew = shift.before.high / (shift.before.median + 1e-9);
+    const double sudden = Ramp(times / std::max(grew, 1.0), 1.2, 2.5);
     if (is_entry && !graph_.Callees(*service).empty())
       Say(shift.service, {.kind = CauseKind::kTrafficSurge,
-                          .weight = 8 * steady * Ramp(times, 1.5, 3),
+                          .weight = 8 * sudden * Ramp(times, 1.5, 3),
                           .id = shift.id,
                           .component = shift.metric,
                           .component_rank = 2,

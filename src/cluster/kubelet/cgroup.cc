@@ -113,6 +113,21 @@ bool Exists(const std::string& path) {
   return access(path.c_str(), F_OK) == 0;
 }
 
+// Kubernetes' conversion: 1024 shares are one CPU, 2 the least; v2 weights map [2, 262144] to
+// [1, 10000].
+void SetCpuShares(const std::string& directory, std::int64_t millis) {
+  const std::int64_t shares = std::clamp<std::int64_t>(millis * 1024 / 1000, 2, 262144);
+  if (Exists(directory + "/cpu.weight"))
+    WriteSmallFile(directory + "/cpu.weight", std::to_string(1 + (shares - 2) * 9999 / 262142));
+  else if (Exists(directory + "/cpu.shares"))
+    WriteSmallFile(directory + "/cpu.shares", std::to_string(shares));
+}
+
+// Of all pods together: the processors of the machine, as the kubelet gives to its `kubepods`.
+void SetCpuSharesOfAll(const std::string& parent) {
+  SetCpuShares(parent, 1000 * static_cast<std::int64_t>(std::thread::hardware_concurrency()));
+}
+
 }  // namespace
 
 CgroupLayout ParseCgroupLayout(std::string_view mountinfo, std::string_view self_cgroup) {
@@ -176,7 +191,10 @@ void CgroupManager::DetectLegacy(const CgroupLayout& layout, const std::string& 
     std::string parent = found->second + "/" + group;
     if (!MakeDirectory(parent) || !CanJoin(parent)) continue;
     if (std::string_view(controller) == "memory") limits_memory_ = true;
-    if (std::string_view(controller) == "cpu") limits_cpu_ = true;
+    if (std::string_view(controller) == "cpu") {
+      limits_cpu_ = true;
+      SetCpuSharesOfAll(parent);
+    }
     if (std::find(parents_.begin(), parents_.end(), parent) == parents_.end()) {
       parents_.push_back(parent);
     }
@@ -204,6 +222,7 @@ void CgroupManager::DetectUnified(const CgroupLayout& layout, const std::string&
         if (!fallback.empty()) rmdir(fallback.c_str());
         limits_memory_ = true;
         limits_cpu_ = limits_cpu_ || HasWord(*enabled, "cpu");
+        SetCpuSharesOfAll(parent);
         parents_.push_back(parent);
         return;
       }
@@ -254,15 +273,7 @@ base::Result<std::vector<std::string>> CgroupManager::Create(const std::string& 
         if (has("memory.memsw.limit_in_bytes")) set("memory.memsw.limit_in_bytes", bytes);
       }
     }
-    // Kubernetes' conversion: 1024 shares are one CPU, 2 the least; v2 weights map [2, 262144] to
-    // [1, 10000].
-    std::int64_t shares =
-        std::clamp<std::int64_t>(limits.cpu_request_millis * 1024 / 1000, 2, 262144);
-    if (has("cpu.weight")) {
-      set("cpu.weight", std::to_string(1 + (shares - 2) * 9999 / 262142));
-    } else if (has("cpu.shares")) {
-      set("cpu.shares", std::to_string(shares));
-    }
+    SetCpuShares(directory, limits.cpu_request_millis);
     if (limits.cpu_millis > 0) {
       std::int64_t quota_us = std::max<std::int64_t>(limits.cpu_millis * 100, 1000);
       if (has("cpu.max")) {

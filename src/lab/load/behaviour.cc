@@ -23,10 +23,12 @@ std::string_view OneOf(const std::array<std::string_view, N>& list, base::Random
   return list[random.Below(N)];
 }
 
-// A Visa number: a 4, fourteen digits by chance, and the digit that makes Luhn's sum a multiple of
-// ten (ISO/IEC 7812-1).
+// A Visa number: the leading digits of a card that shops are tried with (the first is the one of
+// Online Boutique's own load generator, the others those of Visa and of Stripe), more by chance,
+// and the digit that makes Luhn's sum a multiple of ten (ISO/IEC 7812-1).
 std::string ChooseCardNumber(base::Random& random) {
-  std::string number = "4" + random.Text(kDigits, 14);
+  static constexpr std::array<std::string_view, 3> kLeading = {"4432", "4111", "4242"};
+  std::string number = std::string(OneOf(kLeading, random)) + random.Text(kDigits, 11);
   int sum = 0;
   for (std::size_t i = 0; i < number.size(); ++i) {
     int digit = number[i] - '0';

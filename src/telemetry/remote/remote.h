@@ -41,7 +41,7 @@ base::Result<std::unique_ptr<LogSource>> ConnectLoki(net::EventLoop& loop, Endpo
 
 struct TempoOptions {
   // Of one Visit. When a window has more, each stretch of it gives a part of its traces.
-  std::size_t max_traces = 4000;
+  std::size_t max_traces = 1500;
   std::size_t at_once = 8;  // requests under way
 };
 

@@ -17,6 +17,10 @@ using Parameters = std::vector<std::pair<std::string, std::string>>;
 constexpr std::int64_t kSecondNs = 1'000'000'000;
 // What a search may be asked for: Tempo has no bound of its own, the observatory has this one.
 constexpr std::size_t kSearchLimit = 1000;
+// What a range is searched in: not shorter, not for fewer traces each, and not more of them.
+constexpr std::int64_t kLeastStretchS = 10;
+constexpr std::size_t kLeastShare = 25;
+constexpr std::int64_t kMostStretches = 32;
 
 const net::Headers kProtobuf = {{"Accept", "application/protobuf"}};
 
@@ -96,33 +100,77 @@ class TempoClient final : public TraceSource {
     return std::max<std::int64_t>(time_ns, 0) / kSecondNs;
   }
 
+  // A search answers some traces of its range, nobody says which, and takes as long as it finds
+  // many: the range is searched in stretches side by side, each for its share of `most`, and those
+  // that have more are asked again for what the others did not need.
   base::Result<> Search(const std::string& traceql, TimeRangeNs range, std::size_t most,
                         std::set<trace::TraceId>& ids) {
     if (range.to <= range.from) return {};
-    return SearchSeconds(traceql, Floor(range.from), Floor(range.to - 1) + 1, most, ids);
+    const std::int64_t from_s = Floor(range.from);
+    const std::int64_t length_s = Floor(range.to - 1) + 1 - from_s;
+    const auto count = std::clamp<std::int64_t>(
+        std::min(length_s / kLeastStretchS, static_cast<std::int64_t>(most / kLeastShare)), 1,
+        kMostStretches);
+    std::vector<Stretch> stretches;
+    for (std::int64_t i = 0; i < count; ++i)
+      stretches.push_back({from_s + length_s * i / count, from_s + length_s * (i + 1) / count});
+    for (std::size_t share = std::max<std::size_t>(most / stretches.size(), 1);;) {
+      RETURN_IF_ERROR(SearchStretches(traceql, share, stretches, ids));
+      if (stretches.empty() || ids.size() >= most) return {};
+      if (share >= kSearchLimit) {
+        stretches = Halved(stretches);
+      } else {
+        share += std::max<std::size_t>((most - ids.size()) / stretches.size(), 1);
+      }
+    }
   }
 
-  // A search answers some traces of its range, nobody says which: a range with more of them than it
-  // answers is halved, and each half has its share of `most`.
-  base::Result<> SearchSeconds(const std::string& traceql, std::int64_t from_s, std::int64_t to_s,
-                               std::size_t most, std::set<trace::TraceId>& ids) {
-    const std::size_t limit = std::min(kSearchLimit, std::max<std::size_t>(most, 1));
-    Parameters parameters = Range(from_s, to_s);
-    parameters.emplace_back("limit", std::to_string(limit));
-    parameters.emplace_back("spss", "1");
-    parameters.emplace_back("q", traceql);
-    ASSIGN_OR_RETURN(const std::string body,
-                     client_->Get("/api/search?" + QueryString(parameters)));
-    auto found = ParseSearch(body);
-    if (!found) return Fail(found.error().While(client_->url()));
-    const bool whole = found->size() < limit;
-    if (whole || to_s - from_s <= 1 || most < 2) {
-      ids.insert(found->begin(), found->end());
-      return {};
+  struct Stretch {
+    std::int64_t from_s;
+    std::int64_t to_s;
+  };
+
+  static std::vector<Stretch> Halved(const std::vector<Stretch>& stretches) {
+    std::vector<Stretch> halves;
+    for (const Stretch& stretch : stretches) {
+      const std::int64_t middle_s = stretch.from_s + (stretch.to_s - stretch.from_s) / 2;
+      if (middle_s == stretch.from_s) continue;
+      halves.push_back({stretch.from_s, middle_s});
+      halves.push_back({middle_s, stretch.to_s});
     }
-    const std::int64_t middle_s = from_s + (to_s - from_s) / 2;
-    RETURN_IF_ERROR(SearchSeconds(traceql, from_s, middle_s, most / 2, ids));
-    return SearchSeconds(traceql, middle_s, to_s, most - most / 2, ids);
+    return halves;
+  }
+
+  // Leaves the stretches that may have more traces than these.
+  base::Result<> SearchStretches(const std::string& traceql, std::size_t share,
+                                 std::vector<Stretch>& stretches, std::set<trace::TraceId>& ids) {
+    const std::size_t limit = std::min(kSearchLimit, share);
+    std::vector<std::string> targets;
+    for (const Stretch& stretch : stretches) {
+      Parameters parameters = Range(stretch.from_s, stretch.to_s);
+      parameters.emplace_back("limit", std::to_string(limit));
+      parameters.emplace_back("spss", "1");
+      parameters.emplace_back("q", traceql);
+      targets.push_back("/api/search?" + QueryString(parameters));
+    }
+    std::vector<Stretch> fuller;
+    base::Result<> result;
+    client_->GetEach(targets, {}, [&](std::size_t index, base::Result<std::string> body) {
+      if (!body) {
+        result = Fail(std::move(body).error());
+        return false;
+      }
+      auto found = ParseSearch(*body);
+      if (!found) {
+        result = Fail(found.error().While(client_->url()));
+        return false;
+      }
+      if (found->size() >= limit) fuller.push_back(stretches[index]);
+      ids.insert(found->begin(), found->end());
+      return true;
+    });
+    stretches = std::move(fuller);
+    return result;
   }
 
   base::Result<> VisitTraces(const std::set<trace::TraceId>& ids, const SpanVisitor& visit) {
