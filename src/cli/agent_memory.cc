@@ -1,6 +1,10 @@
 #include "cli/agent_memory.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <chrono>
+#include <filesystem>
 #include <utility>
 
 #include "base/log.h"
@@ -18,12 +22,38 @@ std::string IncidentOf(const incident::Context& context) {
   return context.id.substr(0, context.id.rfind('-'));
 }
 
+// The directory may be a volume's, which cannot be renamed itself.
+Result<> SetAside(const std::string& directory, const base::Clock& clock) {
+  namespace fs = std::filesystem;
+  const auto seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(clock.WallNow().time_since_epoch());
+  std::error_code error;
+  for (const char* name : {"memory.db", "memory.db-wal", "memory.db-shm", "memory.hnsw"}) {
+    const fs::path from = fs::path(directory) / name;
+    if (!fs::exists(from, error)) continue;
+    fs::rename(from, fs::path(directory) / fmt::format("damaged-{}.{}", seconds.count(), name),
+               error);
+    if (error)
+      return base::Fail(
+          ErrorKind::kUnavailable,
+          fmt::format("setting the damaged memory {} aside: {}", from.string(), error.message()));
+  }
+  return {};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<AgentMemory>> AgentMemory::Open(const std::string& directory,
                                                        const base::Clock& clock) {
-  ASSIGN_OR_RETURN(auto memory, memory::Memory::Open({.directory = directory}, clock));
-  return std::unique_ptr<AgentMemory>(new AgentMemory(std::move(memory)));
+  auto memory = memory::Memory::Open({.directory = directory}, clock);
+  if (!memory && memory.error().kind() == ErrorKind::kInternal) {
+    base::LogError("agent", "the memory is damaged; it is set aside, and another begins",
+                   {{"directory", directory}, {"error", memory.error().message()}});
+    RETURN_IF_ERROR(SetAside(directory, clock));
+    memory = memory::Memory::Open({.directory = directory}, clock);
+  }
+  if (!memory) return base::Fail(std::move(memory).error());
+  return std::unique_ptr<AgentMemory>(new AgentMemory(*std::move(memory)));
 }
 
 std::vector<memory::Recalled> AgentMemory::Alike(const incident::Context& context,

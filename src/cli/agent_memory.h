@@ -18,6 +18,8 @@ namespace enclave::cli {
 
 class AgentMemory final : public agent::Memory {
  public:
+  // A damaged memory is set aside, as damaged-SECONDS.NAME beside the new one: an agent that has
+  // forgotten is better than none.
   static base::Result<std::unique_ptr<AgentMemory>> Open(const std::string& directory,
                                                          const base::Clock& clock);
 

@@ -25,6 +25,9 @@ bool IsAddress(std::string_view service) {
 // Of what a service's errors say, when they may be those of others.
 constexpr double kBlind = 0.25;
 
+// Who is asked so many times more than before hands that on to those it calls.
+constexpr double kPassesOn = 1.5;
+
 // What a shift of so many floors is worth.
 double ShiftWeight(double score, double most) {
   return Bounded(1.5 * std::log2(1 + std::max(std::abs(score) - 2, 0.0)), most);
@@ -195,11 +198,12 @@ void Claimant::SayTraffic(const incident::SeriesShift& shift) {
   if (!service) return;
   if (shift.score > 0) {
     const double times = TimesMore(shift);
-    // Where the requests come in: those who call it ask for little more than before.
+    // Where the requests come in: those who call it are asked for little more than before. A caller
+    // that is passes it on, however much more of it its callee sees.
     const bool is_entry = std::ranges::none_of(graph_.Callers(*service), [&](std::uint32_t caller) {
       return std::ranges::any_of(context_.series, [&](const incident::SeriesShift& other) {
         return other.signal == Signal::kTraffic && other.caller.empty() && other.score > 0 &&
-               other.service == graph_.Name(caller) && 2 * TimesMore(other) > times;
+               other.service == graph_.Name(caller) && TimesMore(other) > kPassesOn;
       });
     });
     // What has been growing all along, as after a start, is no surge while it grows on like that.
