@@ -33,8 +33,9 @@ double ShiftWeight(double score, double most) {
   return Bounded(1.5 * std::log2(1 + std::max(std::abs(score) - 2, 0.0)), most);
 }
 
+// Of the higher values: what has just begun fills little of the time.
 double TimesMore(const incident::SeriesShift& shift) {
-  return shift.during.median / (shift.before.high + 1e-9);
+  return shift.during.high / (shift.before.high + 1e-9);
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ using base::Fail;
 using base::Result;
 
 constexpr std::size_t kMostFaults = 64;
-constexpr int kMostCount = 1000;
+constexpr int kMostCount = 2000;
 constexpr std::chrono::hours kLongest{1};
 
 struct FaultForm {
