@@ -24,14 +24,6 @@ memory::LeaveOneOut SumOf(const memory::LeaveOneOut& a, const memory::LeaveOneOu
           .among = a.among + b.among};
 }
 
-Lies SumOf(const Lies& a, const Lies& b) {
-  return {.asked = a.asked + b.asked,
-          .right_without = a.right_without + b.right_without,
-          .right_with = a.right_with + b.right_with,
-          .clear = a.clear + b.clear,
-          .clear_changed = a.clear_changed + b.clear_changed};
-}
-
 // Of one variant, over all packs.
 Repeats OfVariant(const MemoryReport& report, std::size_t variant) {
   Repeats sum;
@@ -94,8 +86,9 @@ Table LiesTable(const Evaluation& evaluation) {
   Table table{
       .title = "Memory: full of lies",
       .note = fmt::format(
-          "Twelve memories of each incident in which people confirmed another service and refuted "
-          "the true one. Clear is what leads by {:.1f} nats or more without memory.",
+          "Twelve memories of each incident, as it was, in which people confirmed another service "
+          "and refuted the true one; asked again as it was, and with something wrong or missing. "
+          "Clear is what leads by {:.1f} nats or more without memory.",
           kClearLead),
       .rows = {{"pack", "AC@1 without memory", "AC@1 with lies", "clear", "clear and changed"}}};
   const auto add = [&](const std::string& name, const Lies& lies) {
@@ -103,12 +96,14 @@ Table LiesTable(const Evaluation& evaluation) {
                           ShareText(lies.right_with, lies.asked), fmt::format("{}", lies.clear),
                           fmt::format("{}", lies.clear_changed)});
   };
-  Lies all;
-  for (std::size_t i = 0; i < evaluation.packs.size(); ++i) {
-    add(evaluation.packs[i], evaluation.memory->packs[i].lies);
-    all = SumOf(all, evaluation.memory->packs[i].lies);
+  const MemoryReport& report = *evaluation.memory;
+  for (std::size_t i = 0; i < evaluation.packs.size(); ++i)
+    add(evaluation.packs[i], report.packs[i].lies.front());
+  for (std::size_t variant = 0; variant < report.variants.size(); ++variant) {
+    Lies all;
+    for (const MemoryReport::OfPack& pack : report.packs) all.Add(pack.lies[variant]);
+    add("all, " + report.variants[variant], all);
   }
-  if (evaluation.packs.size() > 1) add("all", all);
   return table;
 }
 
@@ -134,16 +129,20 @@ nlohmann::json MemoryJson(const Evaluation& evaluation) {
   nlohmann::json json{{"repeats", of_repeats(AllRepeats(report))}};
   for (std::size_t i = 0; i < report.packs.size(); ++i) {
     const auto& [twins, repeats, lies] = report.packs[i];
+    const auto of_lies = [](const Lies& asked) {
+      return nlohmann::json{{"asked", asked.asked},
+                            {"right_without", asked.right_without},
+                            {"right_with", asked.right_with},
+                            {"clear", asked.clear},
+                            {"clear_changed", asked.clear_changed}};
+    };
     nlohmann::json& pack = json["packs"][evaluation.packs[i]];
     pack["twins"] = {
         {"with_twin", twins.with_twin}, {"first", twins.first}, {"among_three", twins.among}};
-    pack["lies"] = {{"asked", lies.asked},
-                    {"right_without", lies.right_without},
-                    {"right_with", lies.right_with},
-                    {"clear", lies.clear},
-                    {"clear_changed", lies.clear_changed}};
-    for (std::size_t k = 0; k < repeats.size(); ++k)
+    for (std::size_t k = 0; k < repeats.size(); ++k) {
       pack["repeats"][report.variants[k]] = of_repeats(repeats[k]);
+      pack["lies"][report.variants[k]] = of_lies(lies[k]);
+    }
   }
   return json;
 }

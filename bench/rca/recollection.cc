@@ -146,6 +146,14 @@ void Repeats::Add(const Repeats& other) {
   spoiled_by_likes += other.spoiled_by_likes;
 }
 
+void Lies::Add(const Lies& other) {
+  asked += other.asked;
+  right_without += other.right_without;
+  right_with += other.right_with;
+  clear += other.clear;
+  clear_changed += other.clear_changed;
+}
+
 double LeadOf(const Diagnosis& diagnosis) {
   if (diagnosis.ranking.size() < 2) return std::numeric_limits<double>::infinity();
   return std::log(diagnosis.ranking[0].confidence / diagnosis.ranking[1].confidence);
@@ -165,7 +173,10 @@ void MemoryEvaluator::Add(std::size_t pack, const CaseEntry& entry, const Truth&
 
 base::Result<MemoryReport> MemoryEvaluator::Run() {
   MemoryReport report{.variants = variants_, .packs = std::vector<MemoryReport::OfPack>(packs_)};
-  for (MemoryReport::OfPack& pack : report.packs) pack.repeats.resize(variants_.size());
+  for (MemoryReport::OfPack& pack : report.packs) {
+    pack.repeats.resize(variants_.size());
+    pack.lies.resize(variants_.size());
+  }
   // In the order in which they happened.
   std::ranges::sort(kept_, {}, [](const Kept& kept) {
     return std::pair(kept.plain.context.alert.time_ns, kept.id);
@@ -211,17 +222,19 @@ base::Result<> MemoryEvaluator::AskLies(MemoryReport& report) const {
                                          {wrong->service, std::string(ToString(wrong->kind))},
                                          kept.cause, kTimes));
   }
-  for (const Kept& kept : kept_) {
-    const auto& [context, diagnosis, ms] = kept.plain;
-    ASSIGN_OR_RETURN(const Diagnosis with, recollection->Reconsider(context, diagnosis));
-    Lies& lies = report.packs[kept.pack].lies;
-    ++lies.asked;
-    lies.right_without += IsRight(diagnosis, kept.cause) ? 1 : 0;
-    lies.right_with += IsRight(with, kept.cause) ? 1 : 0;
-    if (diagnosis.ranking.empty() || LeadOf(diagnosis) < kClearLead) continue;
-    ++lies.clear;
-    lies.clear_changed += with.ranking.front().service != diagnosis.ranking.front().service ? 1 : 0;
-  }
+  for (const Kept& kept : kept_)
+    for (std::size_t i = 0; i < kept.repeats.size(); ++i) {
+      const auto& [context, diagnosis, ms] = kept.repeats[i];
+      ASSIGN_OR_RETURN(const Diagnosis with, recollection->Reconsider(context, diagnosis));
+      Lies& lies = report.packs[kept.pack].lies[i];
+      ++lies.asked;
+      lies.right_without += IsRight(diagnosis, kept.cause) ? 1 : 0;
+      lies.right_with += IsRight(with, kept.cause) ? 1 : 0;
+      if (diagnosis.ranking.empty() || LeadOf(diagnosis) < kClearLead) continue;
+      ++lies.clear;
+      lies.clear_changed +=
+          with.ranking.front().service != diagnosis.ranking.front().service ? 1 : 0;
+    }
   return {};
 }
 

@@ -80,6 +80,7 @@ struct Lies {
   std::size_t right_with = 0;
   std::size_t clear = 0;          // the first leads by kClearLead nats or more
   std::size_t clear_changed = 0;  // of those, cases that lies gave another first place
+  void Add(const Lies& other);
 };
 inline constexpr double kClearLead = enclave::rca::kPlainLead;
 
@@ -90,7 +91,7 @@ struct MemoryReport {
   struct OfPack {
     memory::LeaveOneOut twins{};     // by service and fault type
     std::vector<Repeats> repeats{};  // as `variants`
-    Lies lies{};
+    std::vector<Lies> lies{};        // the same
   };
   std::vector<std::string> variants{};
   std::vector<OfPack> packs{};

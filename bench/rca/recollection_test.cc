@@ -174,14 +174,19 @@ TEST(MemoryEvaluatorTest, CountsWhatIsMendedAndSpoiled) {
   const Repeats& faint = pack.repeats.at(1);
   EXPECT_EQ(faint.right_without, 2U);
   EXPECT_EQ(faint.right_with, faint.right_without + faint.mended - faint.spoiled);
-  EXPECT_EQ(pack.lies.asked, 4U);
-  EXPECT_EQ(pack.lies.clear_changed, 0U);
+  ASSERT_EQ(pack.lies.size(), 2U);
+  EXPECT_EQ(pack.lies[0].asked, 4U);
+  EXPECT_EQ(pack.lies[0].right_without, 4U);
+  EXPECT_EQ(pack.lies[0].clear_changed, 0U);
+  EXPECT_EQ(pack.lies[1].asked, 4U);
+  EXPECT_EQ(pack.lies[1].right_without, 2U);
 
   Evaluation evaluation{.packs = {"made"}, .memory = *report};
   const auto tables = MemoryTables(evaluation);
   ASSERT_EQ(tables.size(), 3U);
   EXPECT_THAT(ToMarkdown(tables), HasSubstr("| made | 1.000 (4/4)"));
-  EXPECT_EQ(MemoryJson(evaluation)["packs"]["made"]["lies"]["asked"], 4);
+  EXPECT_THAT(ToMarkdown(tables), HasSubstr("| all, faint | 0.500 (2/4)"));
+  EXPECT_EQ(MemoryJson(evaluation)["packs"]["made"]["lies"]["faint"]["asked"], 4);
   EXPECT_TRUE(MemoryTables({}).empty());
   EXPECT_TRUE(MemoryJson({}).is_null());
 }

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <optional>
 #include <utility>
 
 #include "incident/inferred_spans.h"
@@ -149,15 +151,20 @@ base::Result<Context> Freeze(const Sources& sources, const Question& question, c
   ForEach(workers, 2, [&](std::size_t item) {
     if (item == 0) return ReadLogs(sources.logs, windows, lines, missing_lines);
     ReadSpans(sources.traces, windows, timeline, table, context.missing);
-    table.Link();
+    table.Link(workers);
   });
   context.missing.insert(context.missing.end(), missing_lines.begin(), missing_lines.end());
   if (table.rows().empty()) {
     InferSpans(lines, table);
-    table.Link();
+    table.Link(workers);
   }
   LogEvidence logs(lines, table, services, timeline);
-  const SpanEvidence spans(table, services, names, timeline, workers);
+  std::optional<SpanEvidence> gathered;
+  ForEach(workers, 2, [&](std::size_t item) {
+    if (item == 0) return logs.TakeLines();
+    gathered.emplace(table, services, names, timeline, workers);
+  });
+  const SpanEvidence& spans = *gathered;
   logs.Finish(spans);
 
   OnsetVote votes(timeline);
@@ -170,20 +177,32 @@ base::Result<Context> Freeze(const Sources& sources, const Question& question, c
                        : Window{question.available.from_ns, timeline.StartOf(onsets.agreed)};
   context.during = {timeline.StartOf(onsets.agreed), question.available.to_ns};
 
-  if (sources.metrics != nullptr) {
+  // Side by side too: what the series say is put to the rest when both are done.
+  Interner named;
+  Context measured;
+  ForEach(workers, 2, [&](std::size_t item) {
+    if (item == 0) return spans.Fill(context, onsets, bounds);
+    if (sources.metrics == nullptr) {
+      measured.missing.emplace_back("metrics: no source");
+      return;
+    }
     const auto read = FillSeries(*sources.metrics, question, context.during.from_ns, bounds,
-                                 workers, services, context);
-    if (!read) context.missing.push_back("metrics: " + read.error().message());
-  } else {
-    context.missing.emplace_back("metrics: no source");
-  }
+                                 workers, named, measured);
+    if (!read) measured.missing.push_back("metrics: " + read.error().message());
+  });
+  for (std::uint32_t service = 0; service < named.size(); ++service)
+    services.Intern(named.Name(service));
+  context.series = std::move(measured.series);
+  context.golden = std::move(measured.golden);
+  context.left_out.merge(measured.left_out);
+  std::ranges::move(measured.missing, std::back_inserter(context.missing));
   TakeFacts(sources, bounds, services, context);
   for (const Call& call : sources.topology) {
     services.Intern(call.caller);
     services.Intern(call.callee);
   }
   ListServices(services, bounds, context);
-  spans.Fill(context, onsets, bounds);
+  spans.FillServices(context, onsets.agreed);
   logs.Fill(context, onsets, bounds);
   TidyTopology(sources, bounds, context);
   std::erase_if(context.left_out, [](const auto& kind) { return kind.second == 0; });

@@ -40,7 +40,10 @@ LogEvidence::LogEvidence(const LogLines& lines, const SpanTable& table, Interner
     : lines_(lines), table_(table), services_(services), timeline_(timeline) {
   for (std::uint32_t service = 0; service < lines.services().size(); ++service)
     service_numbers_.push_back(services_.Intern(lines.services().Name(service)));
-  const std::vector<LogLines::Line>& all = lines.lines();
+}
+
+void LogEvidence::TakeLines() {
+  const std::vector<LogLines::Line>& all = lines_.lines();
   for (std::size_t i = 0; i < all.size(); ++i) {
     if (i + 2 * kLinesAhead < all.size()) table_.WillList(all[i + 2 * kLinesAhead].span);
     if (i + kLinesAhead < all.size()) table_.WillFind(all[i + kLinesAhead].span);

@@ -23,6 +23,8 @@ class LogEvidence {
   LogEvidence(const LogLines& lines, const SpanTable& table, Interner& services,
               const Timeline& timeline);
 
+  // Changes nothing but itself: other evidence may be gathered meanwhile.
+  void TakeLines();
   void Finish(const SpanEvidence& spans);
   void Vote(OnsetVote& votes) const;
   void Fill(Context& context, const Onsets& onsets, const Bounds& bounds) const;

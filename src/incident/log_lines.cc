@@ -8,7 +8,7 @@ namespace {
 using telemetry::templates::Level;
 using telemetry::templates::LevelOf;
 using telemetry::templates::LineHead;
-using telemetry::templates::SplitHead;
+using telemetry::templates::SplitFront;
 
 constexpr std::size_t kLongestExample = 500;
 constexpr std::size_t kMostWords = 40;
@@ -67,12 +67,13 @@ void LogLines::Add(const telemetry::Labels& stream, const telemetry::LogRecord& 
   if (count >= counts_.size()) counts_.resize((std::size_t{service} + 1) * timeline_.bins());
   counts_[count]++;
 
-  const LineHead head = SplitHead(record.line);
+  LineHead head = SplitFront(record.line);
   const bool is_place = IsPlace(head.location);
   std::uint32_t text = 0;
   if (is_place) {
     text = texts_.Intern(head.location);
   } else {
+    TakeTraceIds(&head);
     masked_.assign(head.location);
     masked_ += ' ';
     AppendMasked(head.message, masked_);

@@ -225,13 +225,20 @@ class SeriesReader {
       level = LevelOf(during_, median);
       // Most series stay where they were: the least floor there can be tells.
       const double least = FloorOf(facts, {.median = median}, level);
-      if (!is_golden && std::abs(level - median) < 0.999 * kLeastScore * least) return;
+      if (std::abs(level - median) < 0.999 * kLeastScore * least) {
+        if (!is_golden) return;
+        // Of traffic the samples are wanted, not what they were like before.
+        if (facts.signal == Signal::kTraffic) {
+          reading.has_level = true;
+          return;
+        }
+      }
     } else if (!is_golden) {
       return;
     }
     values_ = before_;
     shift.before = Summarize(values_);
-    shift.before.spread = std::max(shift.before.spread, SpreadOf(normal_));
+    shift.before.spread = std::max(shift.before.spread, SpreadOfNormal());
     reading.has_level = shift.caller.empty();
     if (!can_move) return;
     const double scale = std::max(shift.before.spread, FloorOf(facts, shift.before, level));
@@ -261,6 +268,7 @@ class SeriesReader {
     before_.clear();
     normal_.clear();
     during_.clear();
+    normal_median_.reset();
     for (const telemetry::Sample& sample : samples) {
       const std::int64_t time_ns = sample.time_ms * kMs;
       if (time_ns >= onset_ns_ && time_ns < question_.available.to_ns)
@@ -273,10 +281,15 @@ class SeriesReader {
     if (before_.size() < 2) {
       before_.insert(before_.end(), normal_.begin(), normal_.end());
     } else if (before_.size() < 4 && !normal_.empty()) {
-      values_ = normal_;
-      before_.push_back(Quantile(values_, 0.5));  // one of few may be too late already
+      before_.push_back(MedianOfNormal());  // one of few may be too late already
     }
   }
+
+  double MedianOfNormal() {
+    if (!normal_median_) normal_median_ = Quantile(normal_, 0.5);
+    return *normal_median_;
+  }
+  double SpreadOfNormal() { return SpreadAbout(MedianOfNormal(), normal_); }
 
   const Question& question_;
   std::int64_t onset_ns_;
@@ -284,6 +297,7 @@ class SeriesReader {
   std::vector<double> before_;
   std::vector<double> normal_;
   std::vector<double> during_;
+  std::optional<double> normal_median_;
   std::vector<double> values_;
 };
 

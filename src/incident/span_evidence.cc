@@ -273,7 +273,6 @@ void SpanEvidence::Fill(Context& context, const Onsets& onsets, const Bounds& bo
   FillEdges(context, onsets, bounds);
   FillFlows(context, onsets, bounds);
   FillTraces(context, onsets, bounds);
-  FillServices(context, onsets.agreed);
 }
 
 void SpanEvidence::FillOperations(Context& context, const Onsets& onsets,

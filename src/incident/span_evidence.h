@@ -26,7 +26,9 @@ class SpanEvidence {
 
   void Vote(OnsetVote& votes) const;
   // Fills operations, edges, flows, traces and topology, and the services' requests.
+  // All but the services, which have to be listed first: then FillServices.
   void Fill(Context& context, const Onsets& onsets, const Bounds& bounds) const;
+  void FillServices(Context& context, std::uint32_t onset) const;
 
   // Runs of an operation in one context, in each bin: what log statements are measured against.
   std::span<const std::uint32_t> Runs(std::uint32_t context) const {
@@ -94,7 +96,6 @@ class SpanEvidence {
   const FailureNote& TellingNote(std::uint32_t number) const;
   std::vector<std::string> PathTo(std::uint32_t row, std::uint32_t& entry) const;
   double UsualMs(std::uint32_t row, std::uint32_t onset) const;
-  void FillServices(Context& context, std::uint32_t onset) const;
   // Requests that a service served, before the onset and from it on.
   Tally Served(std::uint32_t service, std::uint32_t onset) const;
 

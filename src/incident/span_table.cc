@@ -9,6 +9,8 @@
 #include <tuple>
 #include <variant>
 
+#include "incident/parallel.h"
+
 namespace enclave::incident {
 namespace {
 
@@ -127,6 +129,8 @@ std::uint32_t TagOf(std::uint64_t spread) {
 
 // How many rows ahead memory is asked for.
 constexpr std::uint32_t kAhead = 8;
+// Rows that one thread takes at a time.
+constexpr std::uint32_t kRunOfRows = 4096;
 
 }  // namespace
 
@@ -179,12 +183,18 @@ void SpanTable::Add(const Inferred& span) {
   rows_.push_back(row);
 }
 
-void SpanTable::Link() {
+void SpanTable::Link(telemetry::Workers* workers) {
   DropRepeated();
   LinkParents();
   ListChildren();
+  // Each row is looked at on its own, and contexts are no part of that.
+  const auto rows = static_cast<std::uint32_t>(rows_.size());
+  ForEach(workers, 1 + (rows + kRunOfRows - 1) / kRunOfRows, [&](std::size_t item) {
+    if (item == 0) return NumberContexts();
+    const auto from = static_cast<std::uint32_t>(item - 1) * kRunOfRows;
+    LookAtChildren(from, std::min(rows, from + kRunOfRows));
+  });
   NameUnanswered();
-  NumberContexts();
 }
 
 std::uint32_t SpanTable::Find(const trace::TraceId& trace_id, std::uint64_t id) const {
@@ -292,11 +302,14 @@ void SpanTable::ListChildren() {
     Row& row = rows_[parent];
     children_[row.first_child + row.children++] = number;
   }
+  self_ms_.resize(rows_.size());
+}
+
+void SpanTable::LookAtChildren(std::uint32_t from, std::uint32_t to) {
   const auto is_before = [&](std::uint32_t a, std::uint32_t b) {
     return std::tuple(rows_[a].start_ns, rows_[a].id) < std::tuple(rows_[b].start_ns, rows_[b].id);
   };
-  self_ms_.resize(rows_.size());
-  for (std::uint32_t number = 0; number < rows_.size(); ++number) {
+  for (std::uint32_t number = from; number < to; ++number) {
     Row& row = rows_[number];
     const auto first = children_.begin() + row.first_child;
     if (!std::is_sorted(first, first + row.children, is_before))

@@ -16,6 +16,7 @@
 #include "incident/pair_index.h"
 #include "incident/rate_change.h"
 #include "telemetry/span.h"
+#include "telemetry/workers.h"
 
 namespace enclave::incident {
 
@@ -75,7 +76,8 @@ class SpanTable {
     bool is_call = false;
   };
   void Add(const Inferred& span);
-  void Link();
+  // Threads of `workers` help where there are any.
+  void Link(telemetry::Workers* workers = nullptr);
 
   const std::vector<Row>& rows() const { return rows_; }
   const std::vector<Operation>& operations() const { return operations_; }
@@ -112,6 +114,7 @@ class SpanTable {
   void LinkParents();
   void NumberContexts();
   void ListChildren();
+  void LookAtChildren(std::uint32_t from, std::uint32_t to);
   void FindPeer(Row& row);
   void NameUnanswered();
   double MeasureSelf(const Row& row) const;

@@ -5,14 +5,11 @@
 #include <numeric>
 
 namespace enclave::incident {
-namespace {
 
 double SpreadAbout(double median, std::vector<double>& values) {
   for (double& value : values) value = std::abs(value - median);
   return 1.4826 * Quantile(values, 0.5);
 }
-
-}  // namespace
 
 double Quantile(std::vector<double>& values, double q) {
   if (values.empty()) return 0;
@@ -32,11 +29,6 @@ Summary Summarize(std::vector<double>& values) {
   summary.median = Quantile(values, 0.5);
   summary.spread = SpreadAbout(summary.median, values);
   return summary;
-}
-
-double SpreadOf(std::vector<double>& values) {
-  const double median = Quantile(values, 0.5);
-  return SpreadAbout(median, values);
 }
 
 }  // namespace enclave::incident

@@ -48,10 +48,6 @@ inline std::string_view Trim(std::string_view text) {
   return text;
 }
 
-// Takes "TraceID: X SpanID: Y", "[trace_id=X, span_id=Y]" and their kin off both ends of
-// head->message.
-void TakeTraceIds(LineHead* head);
-
 // A name that says trace or span id, in any of the usual spellings.
 enum class IdName { kNone, kTrace, kSpan };
 IdName IdNameOf(std::string_view name);
@@ -63,7 +59,7 @@ bool ReadJsonLine(std::string_view line, int depth, LineHead* head);
 // `level=info msg="..." caller=file.go:1`; false when the line is no such thing.
 bool ReadLogfmtLine(std::string_view line, LineHead* head);
 
-// SplitHead with the number of wrappers that were opened already.
+// SplitFront with the number of wrappers that were opened already.
 void SplitWrapped(std::string_view line, int depth, LineHead* head);
 
 // Keeps a text alive with the head, and returns where it stands.

@@ -384,15 +384,19 @@ void SplitWrapped(std::string_view line, int depth, LineHead* head) {
       if (inner.level.empty()) inner.level = head->level;
       if (inner.location.empty()) inner.location = head->location;
       *head = std::move(inner);
-      return;
     }
   }
-  TakeTraceIds(head);
+}
+
+LineHead SplitFront(std::string_view line) {
+  LineHead head;
+  SplitWrapped(line, 0, &head);
+  return head;
 }
 
 LineHead SplitHead(std::string_view line) {
-  LineHead head;
-  SplitWrapped(line, 0, &head);
+  LineHead head = SplitFront(line);
+  TakeTraceIds(&head);
   return head;
 }
 

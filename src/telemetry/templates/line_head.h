@@ -32,6 +32,10 @@ struct LineHead {
 };
 
 LineHead SplitHead(std::string_view line);
+// In two steps, for who often needs no message: ids that stand at an end of the message stay there
+LineHead SplitFront(std::string_view line);
+// until this takes "TraceID: X SpanID: Y", "[trace_id=X, span_id=Y]" and their kin off both ends.
+void TakeTraceIds(LineHead* head);
 
 enum class Level : std::uint8_t { kUnknown, kDebug, kInfo, kWarn, kError };
 

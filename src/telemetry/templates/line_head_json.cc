@@ -263,7 +263,6 @@ bool Apply(const Fields& fields, LineHead* head) {
   }
   head->trace_id = fields.trace.raw;
   head->span_id = fields.span.raw;
-  TakeTraceIds(head);
   return true;
 }
 
