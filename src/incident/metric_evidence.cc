@@ -20,6 +20,9 @@ constexpr std::int64_t kHistoryNs = 3'600'000'000'000;
 // Samples just before the onset may already show it: scrapes average over their interval.
 constexpr std::int64_t kUnsureNs = 15'000'000'000;
 constexpr std::size_t kLeastBefore = 2;
+// The onset may be agreed upon too early, and a fault lasts until now: of many samples the last
+// third tells what it is like.
+constexpr std::size_t kManyDuring = 12;
 
 // By how much a quantity has to move before it means anything, in its own unit.
 double FloorOf(const SignalFacts& facts, const Summary& before, double during) {
@@ -278,6 +281,9 @@ class SeriesReader {
       else if (time_ns < onset_ns_ - kUnsureNs && !question_.WasRepaired(time_ns))
         before_.push_back(sample.value);
     }
+    if (during_.size() >= kManyDuring)
+      during_.erase(during_.begin(),
+                    during_.end() - static_cast<std::ptrdiff_t>(during_.size() / 3));
     if (before_.size() < 2) {
       before_.insert(before_.end(), normal_.begin(), normal_.end());
     } else if (before_.size() < 4 && !normal_.empty()) {
