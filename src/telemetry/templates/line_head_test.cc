@@ -105,6 +105,18 @@ TEST(LineHead, KeepsTheIds) {
   EXPECT_EQ(head.message, "Get cart of user 7");
 }
 
+TEST(LineHead, TheIdsAreTakenInAStepOfTheirOwn) {
+  LineHead head = SplitFront(
+      "16:51:24.967 INFO  u.c.UserController#48 TraceID: 2f182d58875095cc70b2a50fdda3e7cd Get "
+      "user");
+  EXPECT_EQ(head.location, "u.c.UserController#48");
+  EXPECT_EQ(head.message, "TraceID: 2f182d58875095cc70b2a50fdda3e7cd Get user");
+  EXPECT_EQ(head.trace_id, "");
+  TakeTraceIds(&head);
+  EXPECT_EQ(head.message, "Get user");
+  EXPECT_EQ(head.trace_id, "2f182d58875095cc70b2a50fdda3e7cd");
+}
+
 TEST(LineHead, UnescapedTextLivesAsLongAsTheHead) {
   LineHead kept;
   {
