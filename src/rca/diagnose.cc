@@ -264,7 +264,7 @@ void Ranking::Remember(std::vector<Suspect>& suspects) const {
     const double margin = std::max(suspects[first].confidence - second, 0.0);
     most = std::min(most, 0.99 * margin / (1 + margin));
   }
-  most += (kMostShareUnseen - most) * unseen;
+  if (!is_plain) most += (kMostShareUnseen - most) * unseen;
   const double scale = said > most ? most / said : 1.0;
   for (Suspect& suspect : suspects) {
     suspect.remembered *= scale;

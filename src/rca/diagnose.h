@@ -56,8 +56,8 @@ inline constexpr double kMostShare = 0.38;
 inline constexpr double kMostDoubt = 0.3;
 // What leads by so many nats stays first, whatever is remembered.
 inline constexpr double kPlainLead = 2;
-// The same when what they rest on cannot be seen this time, and what can be seen is alike: the
-// evidence is not plain then, however much it says.
+// The most that they say where nothing leads so plainly, and what they rest on cannot be seen this
+// time while what can be seen is alike.
 inline constexpr double kMostShareUnseen = 0.7;
 
 Diagnosis Diagnose(const incident::Context& context, const Options& options = {});

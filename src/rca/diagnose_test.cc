@@ -247,8 +247,12 @@ TEST(DiagnoseTest, PoisonedMemoriesDoNotOutvotePlainEvidence) {
   for (int i = 0; i < 1000; ++i) options.priors.push_back({.service = "web", .share = 1000});
   options.priors.push_back({.service = "store", .doubt = 1000});
   EXPECT_EQ(Diagnose(context, options).ranking[0].service, "store");
-  // Where what they rest on cannot be seen, they may.
+  // Not even where what they rest on cannot be seen; there they may when the evidence is close.
   options.priors[0].unseen = 1;
+  EXPECT_EQ(Diagnose(context, options).ranking[0].service, "store");
+  context.logs[1].score = 10;
+  context.logs[1].count_during = 10;
+  EXPECT_EQ(Diagnose(context).ranking[0].service, "store");
   EXPECT_EQ(Diagnose(context, options).ranking[0].service, "web");
 }
 
