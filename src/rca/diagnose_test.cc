@@ -250,9 +250,9 @@ TEST(DiagnoseTest, PoisonedMemoriesDoNotOutvotePlainEvidence) {
   // Not even where what they rest on cannot be seen; there they may when the evidence is close.
   options.priors[0].unseen = 1;
   EXPECT_EQ(Diagnose(context, options).ranking[0].service, "store");
-  context.logs[1].score = 10;
-  context.logs[1].count_during = 10;
-  EXPECT_EQ(Diagnose(context).ranking[0].service, "store");
+  context.topology.clear();
+  context.logs = {Complaint("store", "store.cc:3"), Complaint("cart", "cart.cc:2")};
+  for (incident::LogShift& shift : context.logs) shift.score = 4;
   EXPECT_EQ(Diagnose(context, options).ranking[0].service, "web");
 }
 
