@@ -66,6 +66,20 @@ class FakeObjectives final : public Objectives {
   bool blind = false;
 };
 
+class NotingMemory final : public Memory {
+ public:
+  std::vector<Past> Recall(const incident::Context&) override { return {}; }
+  base::Result<> Remember(const std::string&, const incident::Context&,
+                          const rca::Diagnosis&) override {
+    return {};
+  }
+  base::Result<> Learn(const std::vector<Lesson>& learned) override {
+    lessons = learned;
+    return {};
+  }
+  std::vector<Lesson> lessons;
+};
+
 class AgentTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -96,6 +110,7 @@ class AgentTest : public testing::Test {
                  .dry_run = dry_run,
                  .diagnoser = diagnoser,
                  .objectives = objectives,
+                 .memory = &memory,
                  .tracer = &tracer,
                  .publish = [this](const Record&, const std::string& markdown) -> base::Result<> {
                    report = markdown;
@@ -139,6 +154,7 @@ class AgentTest : public testing::Test {
   AgreeingDryRun dry_run;
   AnsweringDiagnoser diagnoser{time};
   FakeObjectives objectives;
+  NotingMemory memory;
   std::vector<telemetry::Span> spans;
   otel::Tracer tracer{time, random, [this](otel::EndedSpan one) { spans.push_back(one.span); }};
   Policy policy = TestPolicy();
@@ -234,6 +250,7 @@ TEST_F(AgentTest, WhatDoesNotHelpIsUndoneAndTheNextIsTried) {
   EXPECT_EQ(Only()->taken[0].state, Taken::State::kUndone);
   EXPECT_EQ(Only()->taken[1].action.kind, ActionKind::kRestart);
   EXPECT_EQ(ImageOf(api, "cart"), "cart:v2") << "as it was";
+  EXPECT_THAT(memory.lessons, Contains(testing::Field(&Lesson::action, "rollback_revision")));
 }
 
 TEST_F(AgentTest, EvidenceThatShowsLittleIsTakenAgain) {
@@ -269,6 +286,7 @@ TEST_F(AgentTest, AnUndoThatWouldTakeTheLastPodIsNotDone) {
   ASSERT_GE(Only()->taken.size(), 1u);
   EXPECT_EQ(Only()->taken[0].verdict, Verdict::kNoHelp);
   EXPECT_TRUE(Only()->taken[0].stands());
+  EXPECT_EQ(memory.lessons.size(), Only()->taken.size() - 1) << "it was needed";
   EXPECT_GE(kube::IntAt((*api.Get(kube::kDeployment, "shop", "cart"))->json(), "spec.replicas"), 1);
 }
 

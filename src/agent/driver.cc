@@ -326,8 +326,12 @@ bool Driver::Learn() {
   std::string problem;
   if (Memory* memory = core_.deps().memory) {
     std::vector<Lesson> lessons;
+    // What had to stay although it did not help was needed, and something else was wrong as well.
+    const auto had_to_stay = [](const Taken& taken) {
+      return taken.verdict == Verdict::kNoHelp && taken.stands() && InverseOf(taken.action);
+    };
     for (const Taken& taken : record().taken)
-      if (taken.verdict && *taken.verdict != Verdict::kBlind)
+      if (taken.verdict && *taken.verdict != Verdict::kBlind && !had_to_stay(taken))
         lessons.push_back(
             {.incident = incident_,
              .service = taken.action.service,
