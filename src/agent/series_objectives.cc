@@ -172,6 +172,8 @@ Result<Impact> SeriesObjectives::Felt(std::int64_t from_ns, std::int64_t to_ns) 
       impact.budget_spent =
           std::max(impact.budget_spent, bad / all / promise.allowed * seconds / period);
   }
+  // Who waits for an answer until it fails is counted by two promises.
+  impact.users = std::min(impact.users, impact.requests);
   return impact;
 }
 

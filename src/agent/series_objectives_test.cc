@@ -143,6 +143,17 @@ TEST_F(SeriesObjectivesTest, WhatUsersFeltAddsUpOverTheWindows) {
   EXPECT_GT(felt->budget_spent, 0);
 }
 
+TEST_F(SeriesObjectivesTest, ARequestThatWaitsUntilItFailsIsFeltOnce) {
+  const std::int64_t from_ns = time.WallNow().time_since_epoch().count();
+  Count("requests_10s", "front", 20);
+  Count("failed_10s", "front", 15);
+  Count("slow_10s", "front", 20);
+  const auto felt = objectives.Felt(from_ns, from_ns + 1'000'000'000);
+  ASSERT_TRUE(felt);
+  EXPECT_DOUBLE_EQ(felt->users, 20);
+  EXPECT_DOUBLE_EQ(felt->requests, 20);
+}
+
 TEST(ObjectivesPolicyTest, MistakesAreNamedWithTheirLine) {
   for (const auto& [text, why] :
        {std::pair{"promises:\n  - {name: a, bad: x}", "2"},
