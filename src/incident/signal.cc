@@ -43,6 +43,10 @@ constexpr auto kGoodWords =
     std::to_array<std::string_view>({"success", "successes", "availability", "available"});
 // How many were late is neither how long they took nor how many there were.
 constexpr auto kLateWords = std::to_array<std::string_view>({"slow", "late"});
+// How many are under way grows with how long they take as much as with how many come (Little's
+// law).
+constexpr auto kUnderWayWords = std::to_array<std::string_view>(
+    {"active", "concurrent", "flight", "inflight", "pending", "running", "waiting"});
 constexpr auto kTrafficWords = std::to_array<std::string_view>(
     {"request", "requests", "calls", "workload", "throughput", "ops", "qps", "rps", "queries"});
 constexpr auto kNetworkWords = std::to_array<std::string_view>(
@@ -64,7 +68,7 @@ Signal SignalOfWords(const std::vector<std::string>& words) {
   if (Any(words, kDiskWords)) return Signal::kDisk;
   if (Any(words, kLatencyWords)) return Signal::kLatency;
   if (Any(words, kErrorWords)) return Signal::kErrors;
-  if (Any(words, kLateWords)) return Signal::kOther;
+  if (Any(words, kLateWords) || Any(words, kUnderWayWords)) return Signal::kOther;
   if (Any(words, kTrafficWords)) return Signal::kTraffic;
   if (Any(words, kNetworkWords)) return Signal::kNetwork;
   return Signal::kOther;

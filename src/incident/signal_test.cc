@@ -9,6 +9,7 @@ TEST(SignalOfTest, KnowsTheConventionsOfPrometheusAndOpenTelemetry) {
   EXPECT_EQ(SignalOf("container_cpu_usage_seconds_total").signal, Signal::kCpu);
   EXPECT_EQ(SignalOf("job:requests:increase1m").signal, Signal::kTraffic);
   EXPECT_EQ(SignalOf("job:slow_requests:increase1m").signal, Signal::kOther);
+  EXPECT_EQ(SignalOf("rpc_server_active_requests").signal, Signal::kOther);
   EXPECT_TRUE(SignalOf("container_cpu_usage_seconds_total").is_counter);
   EXPECT_EQ(SignalOf("k8s_pod_memory_limit_utilization_ratio").signal, Signal::kMemory);
   EXPECT_TRUE(SignalOf("k8s_pod_memory_limit_utilization_ratio").is_ratio);

@@ -210,7 +210,8 @@ void Claimant::SayTraffic(const incident::SeriesShift& shift) {
     // What has been growing all along, as after a start, is no surge while it grows on like that.
     const double grew = shift.before.high / (shift.before.median + 1e-9);
     const double sudden = Ramp(times / std::max(grew, 1.0), 1.2, 2.5);
-    if (is_entry && !graph_.Callees(*service).empty())
+    // Of whom nobody asked anything before, no number is too large.
+    if (is_entry && !graph_.Callees(*service).empty() && shift.before.high > 0)
       Say(shift.service, {.kind = CauseKind::kTrafficSurge,
                           .weight = 8 * sudden * Ramp(times, 1.5, 3),
                           .id = shift.id,
