@@ -161,6 +161,12 @@ TEST(DiagnoseTest, ASurgeIsWhereTheRequestsComeIn) {
   more("store", 8);
   EXPECT_EQ(Diagnose(context).ranking[0].service, "web") << "whoever else calls it";
   EXPECT_EQ(Diagnose(context).ranking[0].kind, CauseKind::kTrafficSurge);
+  std::swap(context.series[0].service, context.series[1].service);
+  context.series.resize(1);
+  for (const Hypothesis& hypothesis : Diagnose(context).ranking)
+    EXPECT_NE(hypothesis.kind, CauseKind::kTrafficSurge) << "the users ask no more than before";
+  context.series.clear();
+  more("web", 8);
   more("robot", 8);
   EXPECT_EQ(Diagnose(context).ranking[0].service, "robot");
   for (incident::SeriesShift& shift : context.series) shift.before.median = 5;

@@ -201,7 +201,9 @@ void Claimant::SayTraffic(const incident::SeriesShift& shift) {
     const double times = TimesMore(shift);
     // Where the requests come in: those who call it are asked for little more than before. A caller
     // that is passes it on, however much more of it its callee sees.
+    // Whom somebody calls that is called himself, is behind them.
     const bool is_entry = std::ranges::none_of(graph_.Callers(*service), [&](std::uint32_t caller) {
+      if (!graph_.Callers(caller).empty()) return true;
       return std::ranges::any_of(context_.series, [&](const incident::SeriesShift& other) {
         return other.signal == Signal::kTraffic && other.caller.empty() && other.score > 0 &&
                other.service == graph_.Name(caller) && TimesMore(other) > kPassesOn;
