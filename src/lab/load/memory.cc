@@ -11,6 +11,8 @@ namespace enclave::lab::load {
 namespace {
 
 constexpr std::size_t kMostRemembered = 2000;
+// A price may change from one visit to another, not while somebody looks: within so many pages.
+constexpr std::uint64_t kOneLook = 4;
 
 std::optional<std::string> WrongPage(const PageFacts& page, std::string_view wanted) {
   if (page.page == wanted) return std::nullopt;
@@ -61,17 +63,20 @@ std::optional<std::string> Memory::SeeOffer(const ProductFacts& product) {
                          base::Quote(price.currency), currency_));
   if (price.units < 0 || price.nanos < 0 || (price.units == 0 && price.nanos == 0))
     complain(fmt::format("the price of {} is {}", base::Quote(product.name), price.ToString()));
-  const auto [known, is_new] = prices_.try_emplace({product.id, price.currency}, price);
-  if (!is_new && known->second != price)
+  const SeenPrice now{price, pages_};
+  const auto [known, is_new] = prices_.try_emplace({product.id, price.currency}, now);
+  const SeenPrice& before = known->second;
+  if (!is_new && before.amount != price && pages_ - before.page <= kOneLook)
     complain(fmt::format("the price of {} was {} and is now {}", base::Quote(product.name),
-                         known->second.ToString(), price.ToString()));
-  known->second = price;
+                         before.amount.ToString(), price.ToString()));
+  known->second = now;
   return wrong;
 }
 
 std::optional<std::string> Memory::SeeHome(const PageFacts& page) {
   if (auto wrong = WrongPage(page, "home")) return wrong;
   if (page.products.empty()) return "the front page shows no products";
+  ++pages_;
   std::optional<std::string> wrong;
   std::vector<std::string> products;
   for (const ProductFacts& product : page.products) {
@@ -86,6 +91,7 @@ std::optional<std::string> Memory::SeeProduct(const PageFacts& page, const std::
   if (auto wrong = WrongPage(page, "product")) return wrong;
   if (page.products.empty() || page.products[0].id != id)
     return fmt::format("the page of product {} shows another one", id);
+  ++pages_;
   std::optional<std::string> wrong;
   for (const ProductFacts& product : page.products)
     if (auto mistake = SeeOffer(product); mistake && !wrong) wrong = std::move(mistake);
@@ -125,6 +131,7 @@ std::optional<std::string> Memory::SeeCart(const PageFacts& page) {
     wrong = fmt::format("the cart holds {} instead of {}", Describe(lines), Describe(cart_));
   cart_ = lines;
   cart_known_ = true;
+  ++pages_;
   for (const ProductFacts& product : page.products)
     if (auto mistake = SeeOffer(product); mistake && !wrong) wrong = std::move(mistake);
   int items = 0;

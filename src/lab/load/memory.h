@@ -1,11 +1,12 @@
 // What a visitor remembers of the shop, and the mistakes that show by it: a name or a price that
-// was another a moment ago, a cart that holds something else than was put in, a total that is not
-// the sum of its lines. Nothing here knows how the shop works inside, so a release that answers
+// was another a few pages ago, a cart that holds something else than was put in, a total that is
+// not the sum of its lines. Nothing here knows how the shop works inside, so a release that answers
 // wrongly shows as visitors would see it.
 //
 // A value; one thread at a time.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -39,6 +40,10 @@ class Memory {
 
  private:
   using Quantities = std::map<std::string, int>;
+  struct SeenPrice {
+    Amount amount;
+    std::uint64_t page;  // number of it
+  };
 
   std::optional<std::string> SeeOffer(const ProductFacts& product);
   // The amounts of lines with shipping against what the page calls their total.
@@ -46,8 +51,9 @@ class Memory {
 
   std::string currency_ = "USD";
   std::vector<std::string> products_;
-  std::map<std::string, std::string> names_;                      // by product
-  std::map<std::pair<std::string, std::string>, Amount> prices_;  // by product and currency
+  std::map<std::string, std::string> names_;                         // by product
+  std::map<std::pair<std::string, std::string>, SeenPrice> prices_;  // by product and currency
+  std::uint64_t pages_ = 0;                                          // with offers, seen so far
   Quantities cart_;
   bool cart_known_ = true;
   std::optional<Amount> total_;  // as the cart last showed it

@@ -54,6 +54,16 @@ TEST(MemoryTest, OnePriceThatChangedIsOneComplaint) {
   EXPECT_EQ(memory.SeeHome(Home(Mug("USD 8.98"))), std::nullopt);
 }
 
+TEST(MemoryTest, APriceMayChangeFromOneVisitToAnother) {
+  Memory memory;
+  EXPECT_EQ(memory.SeeHome(Home(Mug())), std::nullopt);
+  ProductFacts cup = Mug();
+  cup.id = "CUP";
+  for (int page = 0; page < 4; ++page) EXPECT_EQ(memory.SeeHome(Home(cup)), std::nullopt);
+  EXPECT_EQ(memory.SeeHome(Home(Mug("USD 8.98"))), std::nullopt);
+  EXPECT_THAT(memory.SeeHome(Home(Mug())), Optional(HasSubstr("was USD 8.98")));
+}
+
 TEST(MemoryTest, ANameOrACurrencyThatChangedIsNoticed) {
   Memory memory;
   EXPECT_EQ(memory.SeeHome(Home(Mug())), std::nullopt);
