@@ -25,9 +25,9 @@ class SpanEvidence {
                const Timeline& timeline, telemetry::Workers* workers);
 
   void Vote(OnsetVote& votes) const;
-  // Fills operations, edges, flows, traces and topology, and the services' requests.
-  // All but the services, which have to be listed first: then FillServices.
+  // Fills operations, edges, flows, traces and topology.
   void Fill(Context& context, const Onsets& onsets, const Bounds& bounds) const;
+  // Fills the requests of the services, which have to be listed before.
   void FillServices(Context& context, std::uint32_t onset) const;
 
   // Runs of an operation in one context, in each bin: what log statements are measured against.

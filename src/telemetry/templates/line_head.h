@@ -32,9 +32,11 @@ struct LineHead {
 };
 
 LineHead SplitHead(std::string_view line);
-// In two steps, for who often needs no message: ids that stand at an end of the message stay there
+// The same in two steps, for who often needs no message. The first leaves ids that stand at an end
+// of the message where they are.
 LineHead SplitFront(std::string_view line);
-// until this takes "TraceID: X SpanID: Y", "[trace_id=X, span_id=Y]" and their kin off both ends.
+// Takes "TraceID: X SpanID: Y", "[trace_id=X, span_id=Y]" and their kin off both ends of the
+// message.
 void TakeTraceIds(LineHead* head);
 
 enum class Level : std::uint8_t { kUnknown, kDebug, kInfo, kWarn, kError };
