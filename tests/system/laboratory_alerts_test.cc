@@ -35,6 +35,20 @@ class LaboratoryAlertsTest : public LaboratoryTest {
     return names;
   }
 
+  // What the boutique answered with a fault, and what it wrote of it: why an alert fired.
+  static std::string Faults() {
+    std::string told;
+    const auto tell = [&](const std::string& path, const std::string& query) {
+      for (const Json& found : At(Ask(path + PercentEscaped(query)), "data.result"))
+        told += found.dump() + "\n";
+    };
+    tell("/api/v1/query?query=",
+         R"(rpc_server_duration_seconds_count{rpc_grpc_status_code=~"2|4|8|12|13|14|15"})");
+    tell("/loki/api/v1/query_range?limit=20&query=",
+         R"({service_namespace="boutique"} | severity_text=~"(?i)warn.*|error.*")");
+    return told;
+  }
+
   static void TellOfAlerts(const std::string& url) {
     Json config = kubectl_->Get("-n observatory configmap observatory-config");
     std::string& text = config["data"]["config.yaml"].get_ref<std::string&>();
@@ -85,7 +99,7 @@ TEST_F(LaboratoryAlertsTest, OrdinaryLifeRaisesNone) {
       return true;
     });
   }
-  EXPECT_THAT(raised, IsEmpty());
+  EXPECT_THAT(raised, IsEmpty()) << Faults();
   kubectl_->Must("-n boutique scale deploy/productcatalogservice --replicas=1");
 }
 

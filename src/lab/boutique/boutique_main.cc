@@ -96,10 +96,12 @@ class RunningFrontend final : public Running {
                         fmt::format("{} is no address to listen on: give IP:PORT", address));
     auto running = std::make_unique<RunningFrontend>(address.substr(0, colon));
     ASSIGN_OR_RETURN(running->frontend_,
-                     lab::boutique::Frontend::Start(
-                         running->loop_, setup.telemetry,
-                         {.address = running->host_, .port = port, .backends = std::move(backends)},
-                         setup.random));
+                     lab::boutique::Frontend::Start(running->loop_, setup.telemetry,
+                                                    {.address = running->host_,
+                                                     .port = port,
+                                                     .backends = std::move(backends),
+                                                     .start_patience = std::chrono::seconds(10)},
+                                                    setup.random));
     return running;
   }
 

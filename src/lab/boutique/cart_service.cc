@@ -79,7 +79,9 @@ class CartService final : public Service {
 base::Result<std::unique_ptr<Service>> MakeCartService(const Setup& setup) {
   const std::string address = setup.environment("REDIS_ADDR").value_or("");
   if (address.empty()) return std::make_unique<CartService>(setup, MakeMemoryCartStore());
-  RedisOptions options{.host = address.substr(0, address.rfind(':'))};
+  // Shop and store are often started together: calls come once the carts can be had.
+  RedisOptions options{.host = address.substr(0, address.rfind(':')),
+                       .start_patience = std::chrono::seconds(10)};
   if (const std::size_t colon = address.rfind(':'); colon != std::string::npos) {
     const auto [end, error] =
         std::from_chars(address.data() + colon + 1, address.data() + address.size(), options.port);

@@ -40,9 +40,11 @@ struct RedisOptions {
   std::size_t max_idle_connections = 4;
   // A cart that nobody touches is forgotten.
   std::chrono::seconds cart_lifetime{7 * 24 * 3600};
+  // How long the store is waited for while it starts, so that the first carts asked for are there.
+  std::chrono::milliseconds start_patience{0};
 };
-// Connects when first needed and again after a failure. Each command is a client span with db.*
-// attributes.
+// Connects once within `start_patience`, else when first needed, and again after a failure. Each
+// command is a client span with db.* attributes.
 std::unique_ptr<CartStore> MakeRedisCartStore(otel::Telemetry& telemetry,
                                               const RedisOptions& options);
 

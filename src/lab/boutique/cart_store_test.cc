@@ -12,6 +12,8 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::Pair;
 
+constexpr std::chrono::seconds kLongPatience{30};
+
 // Both stores keep the same promises.
 class CartStoreTest : public ::testing::TestWithParam<bool> {
  protected:
@@ -105,6 +107,21 @@ TEST_P(RedisCartStoreTest, CommandsAreClientSpans) {
   EXPECT_EQ(span.span.name(), "HINCRBY");
   EXPECT_EQ(span.span.kind(), opentelemetry::proto::trace::v1::Span::SPAN_KIND_CLIENT);
   EXPECT_EQ(span.Text("db.system"), "redis");
+}
+
+TEST_P(RedisCartStoreTest, AStoreThatStartsIsWaitedFor) {
+  const auto store = MakeRedisCartStore(
+      *telemetry_, {.host = "127.0.0.1", .port = redis_.port(), .start_patience = kLongPatience});
+  EXPECT_EQ(redis_.accepted(), 1u);
+  EXPECT_TRUE(store->GetCart("ada"));
+  EXPECT_EQ(redis_.accepted(), 1u);
+}
+
+TEST_P(RedisCartStoreTest, NobodyThereIsWaitedForNoLongerThanTold) {
+  const auto store = MakeRedisCartStore(
+      *telemetry_,
+      {.host = "127.0.0.1", .port = 1, .start_patience = std::chrono::milliseconds(60)});
+  EXPECT_FALSE(store->GetCart("ada"));
 }
 
 TEST_P(RedisCartStoreTest, NobodyThereIsUnavailable) {

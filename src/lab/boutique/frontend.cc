@@ -76,6 +76,8 @@ class Shop final : public Frontend {
       : telemetry_(telemetry), random_(random), backends_(telemetry, options.backends) {}
 
   base::Result<> Listen(net::EventLoop& loop, const FrontendOptions& options) {
+    if (options.start_patience.count() > 0 && !backends_.AwaitAll(options.start_patience))
+      telemetry_.logger().Warn("not every service behind the shop can be reached yet");
     net::HttpServerOptions server;
     server.address = options.address;
     server.port = options.port;

@@ -33,6 +33,9 @@ struct FrontendOptions {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8080;  // 0: the system chooses
   BackendAddresses backends;
+  // How long the services behind it are waited for before it listens, so that who comes first to a
+  // shop that is being started finds it whole.
+  std::chrono::milliseconds start_patience{0};
 };
 
 // The addresses as Online Boutique's manifests name them (PRODUCT_CATALOG_SERVICE_ADDR, ...);
@@ -41,7 +44,8 @@ base::Result<BackendAddresses> BackendsFromEnvironment(const Setup& setup);
 
 class Frontend {
  public:
-  // kUnavailable when the address cannot be bound. `random` makes session ids.
+  // Blocks for at most `start_patience`. kUnavailable when the address cannot be bound. `random`
+  // makes session ids.
   static base::Result<std::unique_ptr<Frontend>> Start(net::EventLoop& loop,
                                                        otel::Telemetry& telemetry,
                                                        const FrontendOptions& options,

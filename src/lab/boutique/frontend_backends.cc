@@ -50,7 +50,8 @@ struct Backends::Impl {
 
   std::shared_ptr<grpc::Channel> Channel(const std::string& address,
                                          std::vector<std::string> idempotent) {
-    return otel::MakeChannel(telemetry, {.address = address, .idempotent = std::move(idempotent)});
+    return channels.emplace_back(
+        otel::MakeChannel(telemetry, {.address = address, .idempotent = std::move(idempotent)}));
   }
 
   // `start` hands the call to its stub: start(context, request, response, done).
@@ -92,6 +93,7 @@ struct Backends::Impl {
   std::condition_variable ended;
   std::set<std::shared_ptr<grpc::ClientContext>> under_way;
 
+  std::vector<std::shared_ptr<grpc::Channel>> channels;  // of the stubs, which follow
   std::unique_ptr<hipstershop::ProductCatalogService::Stub> catalog;
   std::unique_ptr<hipstershop::CurrencyService::Stub> currency;
   std::unique_ptr<hipstershop::CartService::Stub> cart;
@@ -104,6 +106,15 @@ struct Backends::Impl {
 Backends::Backends(otel::Telemetry& telemetry, const BackendAddresses& addresses)
     : impl_(std::make_unique<Impl>(telemetry, addresses)) {}
 Backends::~Backends() = default;
+
+bool Backends::AwaitAll(std::chrono::milliseconds patience) {
+  const auto until = std::chrono::system_clock::now() + patience;
+  // All connect at once; then each is looked at.
+  for (const auto& channel : impl_->channels) channel->GetState(/*try_to_connect=*/true);
+  bool all = true;
+  for (const auto& channel : impl_->channels) all &= channel->WaitForConnected(until);
+  return all;
+}
 
 Pending<hipstershop::ListProductsResponse> Backends::ListProducts(const CallScope& scope) {
   return impl_->Start<hipstershop::ListProductsResponse>(

@@ -43,6 +43,9 @@ class Backends {
   Backends(const Backends&) = delete;
   Backends& operator=(const Backends&) = delete;
 
+  // Connects to all; whether each had accepted within `patience`. Blocks until then.
+  bool AwaitAll(std::chrono::milliseconds patience);
+
   Pending<hipstershop::ListProductsResponse> ListProducts(const CallScope& scope);
   Pending<hipstershop::Product> GetProduct(const CallScope& scope, const std::string& id);
   Pending<hipstershop::GetSupportedCurrenciesResponse> GetCurrencies(const CallScope& scope);

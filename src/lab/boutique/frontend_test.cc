@@ -293,6 +293,19 @@ TEST_F(FrontendTest, LoggingOutEndsTheSession) {
               AllOf(StartsWith("shop_session-id=;"), HasSubstr("Max-Age=0")));
 }
 
+TEST_F(FrontendTest, ServicesThatStartAreWaitedForButNotForever) {
+  const auto start = [&](BackendAddresses backends, std::chrono::milliseconds patience) {
+    return Frontend::Start(loop_, *telemetry_,
+                           {.port = 0, .backends = std::move(backends), .start_patience = patience},
+                           base::SystemRandom());
+  };
+  const auto whole = std::chrono::hours(1);  // not waited out: all are there
+  EXPECT_TRUE(start(services_.addresses(), whole));
+  BackendAddresses without_cart = services_.addresses();
+  without_cart.cart = "127.0.0.1:1";
+  EXPECT_TRUE(start(without_cart, std::chrono::milliseconds(60)));
+}
+
 TEST_F(FrontendTest, DrainingIsSaidToProbesAndConnections) {
   EXPECT_EQ(Get("/_healthz").status, 200);
   frontend_->Drain(std::chrono::seconds(30));

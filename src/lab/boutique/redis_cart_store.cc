@@ -23,7 +23,11 @@ std::string_view TextOf(const redisReply& reply) {
 class RedisCartStore final : public CartStore {
  public:
   RedisCartStore(otel::Telemetry& telemetry, const RedisOptions& options)
-      : client_(telemetry, options), lifetime_s_(std::to_string(options.cart_lifetime.count())) {}
+      : client_(telemetry, options), lifetime_s_(std::to_string(options.cart_lifetime.count())) {
+    if (options.start_patience.count() > 0 && !client_.AwaitServer(options.start_patience))
+      telemetry.logger().Warn("the store of the carts does not answer yet",
+                              {{"server.address", options.host}});
+  }
 
   base::Result<> AddItem(const std::string& user_id, const std::string& product_id,
                          std::int32_t quantity) override {

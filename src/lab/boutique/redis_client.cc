@@ -5,6 +5,7 @@
 #include <sys/time.h>
 
 #include <cerrno>
+#include <thread>
 #include <utility>
 
 namespace enclave::lab::boutique {
@@ -43,6 +44,19 @@ base::Result<RedisClient::Connection> RedisClient::Connect() const {
   redisSetTimeout(connection.get(), ToTimeval(options_.command_timeout));
   redisEnableKeepAlive(connection.get());
   return connection;
+}
+
+bool RedisClient::AwaitServer(std::chrono::milliseconds patience) {
+  constexpr std::chrono::milliseconds kPause{50};
+  const auto until = std::chrono::steady_clock::now() + patience;
+  while (std::chrono::steady_clock::now() < until) {
+    if (auto connection = Connect()) {
+      PutBack(std::move(*connection));
+      return true;
+    }
+    std::this_thread::sleep_for(kPause);
+  }
+  return false;
 }
 
 RedisClient::Connection RedisClient::TakeIdle() {

@@ -36,6 +36,9 @@ class RedisClient {
   RedisClient(otel::Telemetry& telemetry, RedisOptions options)
       : telemetry_(telemetry), options_(std::move(options)) {}
 
+  // Tries to connect until the server answers; whether it did within `patience`.
+  bool AwaitServer(std::chrono::milliseconds patience);
+
   // Sends the commands together (a pipeline) and returns their answers, in order. An answer that is
   // an error is an Error (kInternal). `name` is the span's: the command, or the first of several.
   base::Result<std::vector<RedisReply>> Run(std::string_view name,
