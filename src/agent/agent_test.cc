@@ -56,13 +56,17 @@ class FakeObjectives final : public Objectives {
  public:
   base::Result<std::vector<Objective>> State(base::WallTime) override {
     if (blind) return base::Fail(base::ErrorKind::kUnavailable, "no metrics");
-    return std::vector{Objective{
-        .name = "front", .service = "front", .well = !broken(), .bad_ratio = broken() ? 0.5 : 0}};
+    return std::vector{Objective{.name = "front",
+                                 .service = "front",
+                                 .well = !broken(),
+                                 .bad_ratio = broken() ? 0.5 : 0,
+                                 .unasked = unasked()}};
   }
   base::Result<Impact> Felt(std::int64_t, std::int64_t) override {
     return Impact{.users = 12, .requests = 300, .budget_spent = 0.02};
   }
   std::function<bool()> broken = [] { return false; };
+  std::function<base::Duration()> unasked = [] { return base::Duration(0); };
   bool blind = false;
 };
 
@@ -288,6 +292,41 @@ TEST_F(AgentTest, AnUndoThatWouldTakeTheLastPodIsNotDone) {
   EXPECT_TRUE(Only()->taken[0].stands());
   EXPECT_EQ(memory.lessons.size(), Only()->taken.size() - 1) << "it was needed";
   EXPECT_GE(kube::IntAt((*api.Get(kube::kDeployment, "shop", "cart"))->json(), "spec.replicas"), 1);
+}
+
+TEST_F(AgentTest, WhatNobodyHasAskedForSinceTheRepairIsWaitedFor) {
+  bool broken = true;
+  objectives.broken = [&] { return broken; };
+  std::optional<base::MonoTime> repaired;
+  objectives.unasked = [&] {
+    if (!repaired && ImageOf(api, "cart") == "cart:v1") repaired = time.Now();
+    return repaired ? time.Now() - *repaired : base::Duration(0);
+  };
+  time.RunFor(seconds(3));
+  Alert();
+  time.RunFor(seconds(38));
+  ASSERT_TRUE(repaired);
+  EXPECT_EQ(Only()->stage, Stage::kVerifying);
+  EXPECT_EQ(Only()->taken.size(), 1u);
+  broken = false;
+  time.RunFor(seconds(10));
+  EXPECT_EQ(Only()->outcome, Stage::kResolved) << Only()->why;
+  EXPECT_EQ(Only()->taken[0].verdict, Verdict::kHelped);
+  EXPECT_EQ(ImageOf(api, "cart"), "cart:v1");
+}
+
+TEST_F(AgentTest, WhatNobodyEverAsksForAgainIsForPeopleToSee) {
+  objectives.broken = [] { return true; };
+  objectives.unasked = [this] {
+    return ImageOf(api, "cart") == "cart:v1" ? base::Duration(seconds(200)) : base::Duration(0);
+  };
+  time.RunFor(seconds(3));
+  Alert();
+  time.RunFor(seconds(100));
+  EXPECT_EQ(Only()->outcome, Stage::kEscalated) << Only()->why;
+  ASSERT_EQ(Only()->taken.size(), 1u);
+  EXPECT_EQ(Only()->taken[0].verdict, Verdict::kBlind);
+  EXPECT_EQ(ImageOf(api, "cart"), "cart:v1") << "it stays";
 }
 
 TEST_F(AgentTest, UndoneAndWellIsRolledBack) {

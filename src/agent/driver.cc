@@ -148,7 +148,7 @@ std::vector<const Objective*> Driver::Related() const {
 std::optional<base::MonoTime> Driver::BrokenSince() const {
   std::optional<base::MonoTime> since;
   for (const Objective* one : Related())
-    if (const auto broken = core_.watch().BrokenSince(one->name))
+    if (const auto broken = core_.watch().BrokenSince(one->name); broken && !IsOldNews(*one))
       since = since ? std::min(*since, *broken) : *broken;
   return since;
 }
@@ -185,6 +185,12 @@ std::int64_t Driver::RepairedAt() const {
   const Taken* last = record().Last();
   if (last == nullptr || last->state != Taken::State::kDone || last->done_ns == 0) return 0;
   return last->done_ns + policy().verify.settle.count();
+}
+
+bool Driver::IsOldNews(const Objective& one) const {
+  const std::int64_t repaired_ns = RepairedAt();
+  return repaired_ns != 0 && one.unasked.count() > 0 &&
+         core_.NowNs() - one.unasked.count() < repaired_ns + policy().objectives.window.count();
 }
 
 bool Driver::Freeze() {

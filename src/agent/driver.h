@@ -74,6 +74,8 @@ class Driver {
   // Since when the first of the related objectives is missed; nullopt: all are met.
   std::optional<base::MonoTime> BrokenSince() const;
   bool AllWell() const;  // held long enough
+  // Its last word is of requests from before the last repair had come through.
+  bool IsOldNews(const Objective& one) const;
 
   const Record& record() const { return *record_; }
   const Policy& policy() const { return core_.policy(); }

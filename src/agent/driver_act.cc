@@ -282,6 +282,7 @@ bool Driver::Verify() {
   }
   bool well = true;
   bool any_well = false;
+  bool any_asked = false;  // of those that are not well yet
   bool others_well = true;
   // What was met before and is missed now, by the service acted on and by others.
   bool it_broke = false;
@@ -291,6 +292,8 @@ bool Driver::Verify() {
       const bool healed = watch.WellFor(one.name, verify.hold, now);
       well = well && healed;
       any_well = any_well || healed;
+      const Objective* present = watch.Find(one.name);
+      any_asked = any_asked || (!healed && present != nullptr && !IsOldNews(*present));
       continue;
     }
     const Objective* present = watch.Find(one.name);
@@ -303,9 +306,14 @@ bool Driver::Verify() {
   if (it_broke && !well) return Conclude(Verdict::kHarmed, seen);
   // It did its part, and something else is wrong as well: the evidence tells what.
   if (well && others_broke && !it_broke) return Conclude(Verdict::kImproved, seen);
+  // Where nobody has asked since, nobody can say; somebody may come yet.
+  const bool nobody_asked = !well && !any_asked && !it_broke;
+  if (nobody_asked && !others_broke && elapsed < 2 * verify.window) return false;
   // Of two causes at once the second is not waited on for as long as the first might take to go.
   const bool over = elapsed >= verify.window || (!it_broke && HasComeThrough(last.action));
   if (!over) return false;
+  if (nobody_asked)
+    return Conclude(any_well || others_broke ? Verdict::kImproved : Verdict::kBlind, seen);
   // What broke may be trouble of its own. The action is put back only when users were better off
   // without it.
   if (it_broke)

@@ -46,6 +46,8 @@ struct Objective {
   bool well = true;
   double bad_ratio = 0;    // of requests, in [0, 1]
   std::string sentence{};  // with its numbers
+  // For how long nothing has been asked that could tell: so old is its last word. 0: it is of now.
+  base::Duration unasked{};
 };
 
 struct Impact {

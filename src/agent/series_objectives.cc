@@ -130,7 +130,10 @@ std::vector<Objective> SeriesObjectives::Judge(const Values& values) {
   }
   std::erase_if(told_, [&](const auto& entry) { return now - entry.second.heard > kQuiet; });
   std::vector<Objective> objectives;
-  for (const auto& [name, told] : told_) objectives.push_back(told.objective);
+  for (const auto& [name, told] : told_) {
+    objectives.push_back(told.objective);
+    objectives.back().unasked = now - told.heard;
+  }
   return objectives;
 }
 

@@ -108,10 +108,12 @@ TEST_F(SeriesObjectivesTest, WhoIsAskedNothingKeepsItsStateForAWhile) {
     Count("failed_10s", "front", 0);
   }
   EXPECT_FALSE(Named("front availability").well) << "nobody has seen it succeed";
+  EXPECT_GE(Named("front availability").unasked, seconds(100));
   time.RunFor(seconds(1));
   Count("requests_10s", "front", 1);
   Count("failed_10s", "front", 0);
   EXPECT_TRUE(Named("front availability").well);
+  EXPECT_EQ(Named("front availability").unasked, seconds(0));
   time.RunFor(SeriesObjectives::kQuiet + seconds(5));
   Count("requests_10s", "cart", 1);
   EXPECT_FALSE(Has("front availability")) << "too long ago to say anything";
