@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include <grpc/support/time.h>
 #include <grpcpp/client_context.h>
 
 #include "otel/grpc_client.h"
@@ -108,7 +109,8 @@ Backends::Backends(otel::Telemetry& telemetry, const BackendAddresses& addresses
 Backends::~Backends() = default;
 
 bool Backends::AwaitAll(std::chrono::milliseconds patience) {
-  const auto until = std::chrono::system_clock::now() + patience;
+  const gpr_timespec until = gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                                          gpr_time_from_millis(patience.count(), GPR_TIMESPAN));
   // All connect at once; then each is looked at.
   for (const auto& channel : impl_->channels) channel->GetState(/*try_to_connect=*/true);
   bool all = true;

@@ -48,8 +48,9 @@ base::Result<RedisClient::Connection> RedisClient::Connect() const {
 
 bool RedisClient::AwaitServer(std::chrono::milliseconds patience) {
   constexpr std::chrono::milliseconds kPause{50};
-  const auto until = std::chrono::steady_clock::now() + patience;
-  while (std::chrono::steady_clock::now() < until) {
+  const base::Clock& clock = telemetry_.clock();
+  const base::MonoTime until = clock.Now() + patience;
+  while (clock.Now() < until) {
     if (auto connection = Connect()) {
       PutBack(std::move(*connection));
       return true;
