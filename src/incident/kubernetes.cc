@@ -44,7 +44,7 @@ class FactFinder {
     for (const auto& pod : objects_.pods) Pod(pod->json());
     for (const auto& node : objects_.nodes) Node(node->json());
     for (const EventView& event : index_.events()) Event(event);
-    for (const Change& change : changes) Scaled(change);
+    for (const auto& deployment : objects_.deployments) Scaled(deployment->json(), changes);
     for (const auto& service : objects_.services) Endpoints(service->json(), changes);
     std::ranges::sort(facts_, {}, [](const KubernetesFact& fact) {
       return std::tie(fact.time_ns, fact.object, fact.reason, fact.message);
@@ -157,15 +157,16 @@ class FactFinder {
                       .warning = true});
   }
 
-  void Scaled(const Change& change) {
-    if (change.kind != ChangeKind::kScale || change.to != "0 replicas") return;
-    for (const auto& deployment : objects_.deployments) {
-      const Json& json = deployment->json();
-      if ("Deployment " + NameOf(json) == change.object &&
-          kube::IntAt(json, "spec.replicas", 1) == 0)
-        Say(json, "Deployment", change.time_ns, "ScaledToZero",
-            fmt::format("it was scaled from {} to none", change.from));
-    }
+  // The last change of its number is why it is none; earlier ones are over.
+  void Scaled(const Json& deployment, const std::vector<Change>& changes) {
+    if (kube::IntAt(deployment, "spec.replicas", 1) != 0) return;
+    const std::string object = "Deployment " + NameOf(deployment);
+    const auto last = std::find_if(changes.rbegin(), changes.rend(), [&](const Change& change) {
+      return change.kind == ChangeKind::kScale && change.object == object;
+    });
+    if (last != changes.rend() && last->to == "0 replicas")
+      Say(deployment, "Deployment", last->time_ns, "ScaledToZero",
+          fmt::format("it was scaled from {} to none", last->from));
   }
 
   // A Service without anybody who answers, though there is a workload of its name that should.
@@ -180,7 +181,8 @@ class FactFinder {
       const Json& json = pod->json();
       if (pod->ns() != StringAt(service, "metadata.namespace")) continue;
       const bool selected = wanted.Matches(kube::At(json, "metadata.labels"));
-      if (selected && IsTrue(json, "Ready")) return;
+      const bool goes = kube::At(json, "metadata").contains("deletionTimestamp");
+      if (selected && !goes && IsTrue(json, "Ready")) return;
       // Ready pods of the workload that the selector misses, or selected ones that are not ready.
       should |= selected || ServiceOfObject(json) == name;
       if (selected)

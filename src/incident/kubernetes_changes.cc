@@ -191,17 +191,23 @@ class ChangeFinder {
   void Scale(const Json& deployment, const std::vector<std::int64_t>& rollouts) {
     const std::string& ns = StringAt(deployment, "metadata.namespace");
     const std::string& name = StringAt(deployment, "metadata.name");
-    for (const EventView& event : index_.events()) {
-      if (event.reason != "ScalingReplicaSet" || event.kind != "Deployment" || event.ns != ns ||
-          event.name != name)
-        continue;
+    std::vector<const EventView*> scalings;
+    for (const EventView& event : index_.events())
+      if (event.reason == "ScalingReplicaSet" && event.kind == "Deployment" && event.ns == ns &&
+          event.name == name)
+        scalings.push_back(&event);
+    const bool wants_none = kube::IntAt(deployment, "spec.replicas", 1) == 0;
+    for (const EventView* one : scalings) {
+      const EventView& event = *one;
       const Scaling scaling = ScalingOf(event.message);
       const bool of_rollout = std::ranges::any_of(rollouts, [&](std::int64_t at) {
         return event.time_ns >= at - kSecondNs && event.time_ns <= at + kRolloutNs;
       });
       // A set that falls to nothing while the Deployment wants pods is one that was replaced.
-      const bool replaced = scaling.to == 0 && kube::IntAt(deployment, "spec.replicas", 1) != 0;
-      if (of_rollout || replaced || scaling.to < 0) continue;
+      const bool replaced = scaling.to == 0 && !wants_none;
+      // No rollout leaves a Deployment that wants none.
+      const bool emptied = one == scalings.back() && scaling.to == 0 && wants_none;
+      if ((of_rollout && !emptied) || replaced || scaling.to < 0) continue;
       Change change{.time_ns = event.time_ns,
                     .service = ServiceOfObject(deployment),
                     .kind = ChangeKind::kScale,

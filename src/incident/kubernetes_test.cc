@@ -18,6 +18,7 @@ using testing::Field;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
+using testing::UnorderedElementsAre;
 
 constexpr std::int64_t kStartSecond = 1'700'000'000;
 constexpr std::int64_t kSecondInNs = 1'000'000'000;
@@ -167,6 +168,38 @@ TEST(KubernetesChanges, ScalingToNothingIsAChangeAndAFact) {
   EXPECT_EQ(found.changes[0].to, "0 replicas");
   EXPECT_THAT(found.facts, ElementsAre(Field(&KubernetesFact::reason, "ScaledToZero"),
                                        Field(&KubernetesFact::reason, "NoEndpoints")));
+}
+
+TEST(KubernetesChanges, ScalingToNothingSoonAfterARolloutIsNoPartOfIt) {
+  Json pod{{"kind", "Pod"},
+           {"metadata",
+            {{"name", "cart-2-x"},
+             {"namespace", "shop"},
+             {"labels", {{"app", "cartservice"}}},
+             {"deletionTimestamp", TimeText(340)}}},
+           {"status", {{"conditions", {{{"type", "Ready"}, {"status", "True"}}}}}}};
+  KubernetesObjects objects;
+  objects.pods = {Shared(pod)};
+  objects.deployments = {Shared(DeploymentObject(0))};
+  objects.replica_sets = {Shared(SetObject("1", 1, -9000, ContainerPart("cart:v1"))),
+                          Shared(SetObject("2", 2, 100, ContainerPart("cart:v2")))};
+  objects.services = {Shared({{"kind", "Service"},
+                              {"metadata", {{"name", "cartservice"}, {"namespace", "shop"}}},
+                              {"spec", {{"selector", {{"app", "cartservice"}}}}}})};
+  const auto scaling = [](const char* message, int second) {
+    return Shared(EventObject("Deployment", "cart", "ScalingReplicaSet", message, second));
+  };
+  objects.events = {scaling("Scaled up replica set cart-2 from 0 to 1", 100),
+                    scaling("Scaled down replica set cart-1 from 1 to 0", 105),
+                    scaling("Scaled down replica set cart-2 from 1 to 0", 330)};
+  const KubernetesFindings found = FindKubernetes(objects, kTenMinutes);
+  ASSERT_EQ(found.changes.size(), 2U);
+  EXPECT_EQ(found.changes[0].kind, ChangeKind::kRollout);
+  EXPECT_EQ(found.changes[1].kind, ChangeKind::kScale);
+  EXPECT_EQ(found.changes[1].time_ns, (kStartSecond + 330) * kSecondInNs);
+  EXPECT_THAT(found.facts, UnorderedElementsAre(Field(&KubernetesFact::reason, "ScaledToZero"),
+                                                Field(&KubernetesFact::reason, "NoEndpoints")))
+      << "a pod that goes answers nobody";
 }
 
 TEST(KubernetesChanges, APodThatIsGoneWithoutAReasonWasDeleted) {
