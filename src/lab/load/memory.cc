@@ -11,8 +11,9 @@ namespace enclave::lab::load {
 namespace {
 
 constexpr std::size_t kMostRemembered = 2000;
-// A price may change from one visit to another, not while somebody looks: within so many pages.
-constexpr std::uint64_t kOneLook = 4;
+// A price may change from one visit to another, not while somebody looks: from one page to the next
+// but one.
+constexpr std::uint64_t kOneLook = 2;
 
 std::optional<std::string> WrongPage(const PageFacts& page, std::string_view wanted) {
   if (page.page == wanted) return std::nullopt;

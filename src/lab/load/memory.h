@@ -1,5 +1,5 @@
 // What a visitor remembers of the shop, and the mistakes that show by it: a name or a price that
-// was another a few pages ago, a cart that holds something else than was put in, a total that is
+// was another a page or two ago, a cart that holds something else than was put in, a total that is
 // not the sum of its lines. Nothing here knows how the shop works inside, so a release that answers
 // wrongly shows as visitors would see it.
 //
