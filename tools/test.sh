@@ -206,7 +206,8 @@ if ((built == 0)); then
 fi
 [[ -n $quick ]] && finish
 
-# Where threads meet: the loops of net, the store's writer, the API server between them, evidence that is frozen by two. (RocksDB and gRPC are not built for it.)
+# Where threads meet: the loops of net, the store's writer, the API server between them, evidence that is frozen by two.
+# (RocksDB and gRPC are not built for it.)
 threaded=(enclave_net_test enclave_cluster_store_test enclave_cluster_api_test enclave_incident_test)
 stage 'build with the thread sanitizer'
 if build tsan "${threaded[@]}"; then

@@ -5,6 +5,7 @@
 //
 // Where nothing was asked of a service there is nothing to judge it by: its last state stands for
 // `kQuiet`, so that a service that only ever failed is not taken for healed because nobody comes.
+// `Objective::unasked` says how old that state is.
 //
 // Thread safety: any thread. The workers end before this does.
 #pragma once

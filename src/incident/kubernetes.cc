@@ -185,7 +185,13 @@ class FactFinder {
       if (selected && !goes && IsTrue(json, "Ready")) return;
       // Ready pods of the workload that the selector misses, or selected ones that are not ready.
       should |= selected || ServiceOfObject(json) == name;
-      if (selected)
+      if (goes) {
+        // It stopped answering when it was told to go, which is its grace before it has to be gone.
+        const auto gone = NanosAt(json, "metadata.deletionTimestamp");
+        const std::int64_t grace_s = std::clamp<std::int64_t>(
+            kube::IntAt(json, "metadata.deletionGracePeriodSeconds"), 0, 86'400);
+        if (selected && gone) since = std::max(since, *gone - grace_s * kSecondNs);
+      } else if (selected)
         for (const Json& condition : kube::At(json, "status.conditions"))
           if (StringAt(condition, "type") == "Ready")
             since = std::max(since, NanosAt(condition, "lastTransitionTime").value_or(0));

@@ -176,7 +176,8 @@ TEST(KubernetesChanges, ScalingToNothingSoonAfterARolloutIsNoPartOfIt) {
             {{"name", "cart-2-x"},
              {"namespace", "shop"},
              {"labels", {{"app", "cartservice"}}},
-             {"deletionTimestamp", TimeText(340)}}},
+             {"deletionTimestamp", TimeText(365)},
+             {"deletionGracePeriodSeconds", 30}}},
            {"status", {{"conditions", {{{"type", "Ready"}, {"status", "True"}}}}}}};
   KubernetesObjects objects;
   objects.pods = {Shared(pod)};
@@ -200,6 +201,8 @@ TEST(KubernetesChanges, ScalingToNothingSoonAfterARolloutIsNoPartOfIt) {
   EXPECT_THAT(found.facts, UnorderedElementsAre(Field(&KubernetesFact::reason, "ScaledToZero"),
                                                 Field(&KubernetesFact::reason, "NoEndpoints")))
       << "a pod that goes answers nobody";
+  EXPECT_EQ(found.facts.back().reason, "NoEndpoints");
+  EXPECT_EQ(found.facts.back().time_ns, (kStartSecond + 335) * kSecondInNs) << "told to go";
 }
 
 TEST(KubernetesChanges, APodThatIsGoneWithoutAReasonWasDeleted) {
