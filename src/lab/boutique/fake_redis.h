@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <chrono>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <string>
@@ -53,6 +55,12 @@ class FakeRedis {
     const std::lock_guard lock(mutex_);
     return fds_.size();
   }
+  // A client is connected before the server has accepted it. False when fewer than `count` have
+  // been accepted within `patience`.
+  bool WaitForAccepted(std::size_t count, std::chrono::milliseconds patience) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, patience, [&] { return fds_.size() >= count; });
+  }
 
  private:
   void Accept() {
@@ -61,6 +69,7 @@ class FakeRedis {
       if (fd < 0) return;
       const std::lock_guard lock(mutex_);
       fds_.push_back(fd);
+      changed_.notify_all();
       connections_.emplace_back([this, fd] { Serve(fd); });
     }
   }
@@ -133,6 +142,7 @@ class FakeRedis {
   int port_ = 0;
   std::thread acceptor_;
   mutable std::mutex mutex_;
+  std::condition_variable changed_;  // fds_ grew
   std::vector<int> fds_;
   std::vector<std::thread> connections_;
   std::map<std::string, std::map<std::string, long>> hashes_;
