@@ -272,7 +272,7 @@ struct Context {
   std::vector<KubernetesFact> facts{};
   std::vector<Change> changes{};
   std::map<std::string, std::uint64_t> left_out{};  // by kind
-  std::vector<std::string> missing{};               // what could not be had, and why
+  std::vector<std::string> missing{};               // "metrics: why", "logs: why", "traces: why"
   bool operator==(const Context&) const = default;
 };
 

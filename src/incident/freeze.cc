@@ -147,9 +147,9 @@ base::Result<Context> Freeze(const Sources& sources, const Question& question, c
   SpanTable table(services, names);
   LogLines lines(timeline);
   std::vector<std::string> missing_lines;
-  // Side by side: they share nothing.
+  // Side by side: they share nothing. The longer one first: a helper comes a little later.
   ForEach(workers, 2, [&](std::size_t item) {
-    if (item == 0) return ReadLogs(sources.logs, windows, lines, missing_lines);
+    if (item == 1) return ReadLogs(sources.logs, windows, lines, missing_lines);
     ReadSpans(sources.traces, windows, timeline, table, context.missing);
     table.Link(workers);
   });
@@ -161,7 +161,7 @@ base::Result<Context> Freeze(const Sources& sources, const Question& question, c
   LogEvidence logs(lines, table, services, timeline);
   std::optional<SpanEvidence> gathered;
   ForEach(workers, 2, [&](std::size_t item) {
-    if (item == 0) return logs.TakeLines();
+    if (item == 1) return logs.TakeLines();
     gathered.emplace(table, services, names, timeline, workers);
   });
   const SpanEvidence& spans = *gathered;

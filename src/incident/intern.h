@@ -1,6 +1,8 @@
 // Names as small numbers, for as long as one context is being built.
 #pragma once
 
+// Names are short: the call would cost more than the hash.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include <cstddef>

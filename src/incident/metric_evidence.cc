@@ -57,8 +57,9 @@ bool IsIn(const std::vector<Window>& windows, std::int64_t time_ns) {
   });
 }
 
-// The level of the samples during: the most extreme of few, the farther quartile of many.
-double LevelOf(std::vector<double> values, double median) {
+// The level of the samples during, which are sorted: the most extreme of few, the farther quartile
+// of many.
+double LevelOf(std::vector<double>& values, double median) {
   std::ranges::sort(values);
   const std::size_t skip = values.size() < 4 ? 0 : values.size() / 4;
   const double low = values[skip];
@@ -89,14 +90,124 @@ void NameCall(const telemetry::Labels& labels, SeriesShift& shift) {
     }
 }
 
+// One series on its way from samples to what it says.
+struct Reading {
+  std::size_t number = 0;  // in the set
+  SignalFacts facts{};
+  std::vector<telemetry::Sample> samples{};
+  SeriesShift shift{};
+  bool is_golden = false;  // may tell how its service served
+  bool moved = false;
+};
+
+// Reads single series; what is kept between them is memory.
+class SeriesReader {
+ public:
+  SeriesReader(const Question& question, std::int64_t onset_ns, const Bounds& bounds)
+      : question_(question), onset_ns_(onset_ns), bounds_(bounds) {}
+
+  void Read(const telemetry::Labels& labels, Reading& reading) {
+    std::vector<telemetry::Sample>& samples = reading.samples;
+    const SignalFacts& facts = reading.facts;
+    std::erase_if(samples,
+                  [](const telemetry::Sample& sample) { return !std::isfinite(sample.value); });
+    if (facts.is_counter) ToRate(samples);
+    if (samples.empty()) return;
+    Part(samples);
+    if (before_.empty()) return;
+    SeriesShift& shift = reading.shift;
+    reading.is_golden = shift.caller.empty() && !facts.is_client_side &&
+                        (facts.signal == Signal::kTraffic || facts.signal == Signal::kLatency ||
+                         facts.signal == Signal::kErrors);
+    if (during_.empty() || before_.size() < kLeastBefore) return;
+    const double median = Quantile(before_, 0.5);
+    const double level = LevelOf(during_, median);
+    // Most series stay where they were: the least floor there can be tells.
+    const double least = FloorOf(facts, {.median = median}, level);
+    if (std::abs(level - median) < 0.999 * kLeastScore * least) return;
+    shift.before = SummaryBefore();
+    const double scale = std::max(shift.before.spread, FloorOf(facts, shift.before, level));
+    if (scale == 0) return;
+    shift.score = (level - shift.before.median) / scale;
+    if (std::abs(shift.score) < kLeastScore) return;
+    shift.during = Summarize(during_);
+    shift.onset_ns = onset_ns_;
+    for (const telemetry::Sample& sample : samples)
+      if (sample.time_ms * kMs >= onset_ns_ &&
+          std::abs(sample.value - shift.before.median) > kLeastScore * scale) {
+        shift.onset_ns = sample.time_ms * kMs;
+        break;
+      }
+    for (const char* name : {"k8s_pod_name", "pod", "instance"})
+      if (shift.instance.empty()) shift.instance = labels.Get(name);
+    shift.series = labels.ToString();
+    shift.points = Thin(samples, bounds_.points);
+    reading.moved = true;
+  }
+
+  // What a series that was read was like before, whether it moved or not.
+  Summary Before(const Reading& reading) {
+    if (reading.shift.before.count > 0) return reading.shift.before;
+    Part(reading.samples);
+    return SummaryBefore();
+  }
+
+ private:
+  // Parts the samples into before, during and normal. The level is that of the time just before,
+  // as levels drift from day to day; without that, the normal one.
+  void Part(const std::vector<telemetry::Sample>& samples) {
+    before_.clear();
+    normal_.clear();
+    during_.clear();
+    normal_median_.reset();
+    for (const telemetry::Sample& sample : samples) {
+      const std::int64_t time_ns = sample.time_ms * kMs;
+      if (time_ns >= onset_ns_ && time_ns < question_.available.to_ns)
+        during_.push_back(sample.value);
+      else if (IsIn(question_.normal, time_ns))
+        normal_.push_back(sample.value);
+      else if (time_ns < onset_ns_ - kUnsureNs && !question_.WasRepaired(time_ns))
+        before_.push_back(sample.value);
+    }
+    if (during_.size() >= kManyDuring)
+      during_.erase(during_.begin(),
+                    during_.end() - static_cast<std::ptrdiff_t>(during_.size() / 3));
+    if (before_.size() < 2) {
+      before_.insert(before_.end(), normal_.begin(), normal_.end());
+    } else if (before_.size() < 4 && !normal_.empty()) {
+      before_.push_back(MedianOfNormal());  // one of few may be too late already
+    }
+  }
+
+  Summary SummaryBefore() {
+    Summary before = Summarize(before_);
+    before.spread = std::max(before.spread, SpreadOfNormal());
+    return before;
+  }
+  double MedianOfNormal() {
+    if (!normal_median_) normal_median_ = Quantile(normal_, 0.5);
+    return *normal_median_;
+  }
+  double SpreadOfNormal() { return SpreadAbout(MedianOfNormal(), normal_); }
+
+  const Question& question_;
+  std::int64_t onset_ns_;
+  const Bounds& bounds_;
+  std::vector<double> before_;
+  std::vector<double> normal_;
+  std::vector<double> during_;
+  std::optional<double> normal_median_;
+};
+
 // Chooses, of the series of a service, those that tell best how it served.
 class GoldenGatherer {
  public:
-  void Take(const telemetry::Labels& labels, const SignalFacts& facts, const SeriesShift& shift,
-            const std::vector<telemetry::Sample>& samples, const Window& window) {
-    if (facts.is_client_side) return;
-    Chosen& chosen = services_[shift.service];
-    chosen.signals.service = shift.service;
+  void Take(const telemetry::Labels& labels, const Reading& reading, const Window& window,
+            SeriesReader& reader) {
+    const SignalFacts& facts = reading.facts;
+    const std::vector<telemetry::Sample>& samples = reading.samples;
+    Chosen& chosen = services_[reading.shift.service];
+    chosen.signals.service = reading.shift.service;
     switch (facts.signal) {
       case Signal::kTraffic: {
         for (std::size_t i = 0; i < samples.size(); ++i)
@@ -109,19 +220,21 @@ class GoldenGatherer {
         const int rank = RankOf(labels);
         if (rank >= chosen.latency_rank) break;
         chosen.latency_rank = rank;
-        const double to_ms = shift.metric.find("milliseconds") != std::string::npos ? 1 : 1000;
+        const double to_ms = reading.shift.metric.contains("milliseconds") ? 1 : 1000;
+        const Summary before = reader.Before(reading);
         chosen.signals.latency_ms = Points(samples, window, to_ms, 0);
-        chosen.signals.latency_before_ms = shift.before.median * to_ms;
-        chosen.signals.latency_spread_ms = shift.before.spread * to_ms;
+        chosen.signals.latency_before_ms = before.median * to_ms;
+        chosen.signals.latency_spread_ms = before.spread * to_ms;
         break;
       }
       case Signal::kErrors: {
         if (!facts.is_ratio || !chosen.signals.error_share.empty()) break;
         const double scale = facts.good_is_high ? -1 : 1;
         const double offset = facts.good_is_high ? 1 : 0;
+        const Summary before = reader.Before(reading);
         chosen.signals.error_share = Points(samples, window, scale, offset);
-        chosen.signals.error_before = shift.before.median * scale + offset;
-        chosen.signals.error_spread = shift.before.spread;
+        chosen.signals.error_before = before.median * scale + offset;
+        chosen.signals.error_spread = before.spread;
         break;
       }
       default:
@@ -189,122 +302,6 @@ class GoldenGatherer {
   }
 
   std::map<std::string, Chosen> services_;
-};
-
-// One series on its way from samples to what it says.
-struct Reading {
-  std::size_t number = 0;  // in the set
-  SignalFacts facts{};
-  std::vector<telemetry::Sample> samples{};
-  SeriesShift shift{};
-  bool has_level = false;  // how it was before is known
-  bool moved = false;
-};
-
-// Reads single series; what is kept between them is memory.
-class SeriesReader {
- public:
-  SeriesReader(const Question& question, std::int64_t onset_ns, const Bounds& bounds)
-      : question_(question), onset_ns_(onset_ns), bounds_(bounds) {}
-
-  void Read(const telemetry::Labels& labels, Reading& reading) {
-    std::vector<telemetry::Sample>& samples = reading.samples;
-    const SignalFacts& facts = reading.facts;
-    std::erase_if(samples,
-                  [](const telemetry::Sample& sample) { return !std::isfinite(sample.value); });
-    if (facts.is_counter) ToRate(samples);
-    if (samples.empty()) return;
-    Part(samples);
-    if (before_.empty()) return;
-    SeriesShift& shift = reading.shift;
-    const bool is_golden = shift.caller.empty() && !facts.is_client_side &&
-                           (facts.signal == Signal::kTraffic || facts.signal == Signal::kLatency ||
-                            facts.signal == Signal::kErrors);
-    const bool can_move = !during_.empty() && before_.size() >= kLeastBefore;
-    double level = 0;
-    if (can_move) {
-      values_ = before_;
-      const double median = Quantile(values_, 0.5);
-      level = LevelOf(during_, median);
-      // Most series stay where they were: the least floor there can be tells.
-      const double least = FloorOf(facts, {.median = median}, level);
-      if (std::abs(level - median) < 0.999 * kLeastScore * least) {
-        if (!is_golden) return;
-        // Of traffic the samples are wanted, not what they were like before.
-        if (facts.signal == Signal::kTraffic) {
-          reading.has_level = true;
-          return;
-        }
-      }
-    } else if (!is_golden) {
-      return;
-    }
-    values_ = before_;
-    shift.before = Summarize(values_);
-    shift.before.spread = std::max(shift.before.spread, SpreadOfNormal());
-    reading.has_level = shift.caller.empty();
-    if (!can_move) return;
-    const double scale = std::max(shift.before.spread, FloorOf(facts, shift.before, level));
-    if (scale == 0) return;
-    shift.score = (level - shift.before.median) / scale;
-    if (std::abs(shift.score) < kLeastScore) return;
-    values_ = during_;
-    shift.during = Summarize(values_);
-    shift.onset_ns = onset_ns_;
-    for (const telemetry::Sample& sample : samples)
-      if (sample.time_ms * kMs >= onset_ns_ &&
-          std::abs(sample.value - shift.before.median) > kLeastScore * scale) {
-        shift.onset_ns = sample.time_ms * kMs;
-        break;
-      }
-    for (const char* name : {"k8s_pod_name", "pod", "instance"})
-      if (shift.instance.empty()) shift.instance = labels.Get(name);
-    shift.series = labels.ToString();
-    shift.points = Thin(samples, bounds_.points);
-    reading.moved = true;
-  }
-
- private:
-  // Parts the samples into before, during and normal. The level is that of the time just before,
-  // as levels drift from day to day; without that, the normal one.
-  void Part(const std::vector<telemetry::Sample>& samples) {
-    before_.clear();
-    normal_.clear();
-    during_.clear();
-    normal_median_.reset();
-    for (const telemetry::Sample& sample : samples) {
-      const std::int64_t time_ns = sample.time_ms * kMs;
-      if (time_ns >= onset_ns_ && time_ns < question_.available.to_ns)
-        during_.push_back(sample.value);
-      else if (IsIn(question_.normal, time_ns))
-        normal_.push_back(sample.value);
-      else if (time_ns < onset_ns_ - kUnsureNs && !question_.WasRepaired(time_ns))
-        before_.push_back(sample.value);
-    }
-    if (during_.size() >= kManyDuring)
-      during_.erase(during_.begin(),
-                    during_.end() - static_cast<std::ptrdiff_t>(during_.size() / 3));
-    if (before_.size() < 2) {
-      before_.insert(before_.end(), normal_.begin(), normal_.end());
-    } else if (before_.size() < 4 && !normal_.empty()) {
-      before_.push_back(MedianOfNormal());  // one of few may be too late already
-    }
-  }
-
-  double MedianOfNormal() {
-    if (!normal_median_) normal_median_ = Quantile(normal_, 0.5);
-    return *normal_median_;
-  }
-  double SpreadOfNormal() { return SpreadAbout(MedianOfNormal(), normal_); }
-
-  const Question& question_;
-  std::int64_t onset_ns_;
-  const Bounds& bounds_;
-  std::vector<double> before_;
-  std::vector<double> normal_;
-  std::vector<double> during_;
-  std::optional<double> normal_median_;
-  std::vector<double> values_;
 };
 
 // Calls whose two ends both say how long they took, as the proxies of a mesh do: what the caller
@@ -394,6 +391,8 @@ base::Result<> FillSeries(telemetry::MetricSource& metrics, const Question& ques
   ASSIGN_OR_RETURN(const auto any,
                    telemetry::Matcher::Create(telemetry::MatchOp::kNotEqual, "__name__", ""));
   ASSIGN_OR_RETURN(const auto set, metrics.Select({any}, {from_ns / kMs, to_ns / kMs}));
+  SeriesReader reader(question, onset_ns, bounds);
+  if (set->size() == 0) context.missing.emplace_back("metrics: no series in the window");
   GoldenGatherer golden;
   WayGatherer ways;
   SignalNames signals;
@@ -414,7 +413,7 @@ base::Result<> FillSeries(telemetry::MetricSource& metrics, const Question& ques
       reading.number = next;
       reading.facts = facts;
       reading.shift = {.service = service, .signal = facts.signal, .metric = std::string(metric)};
-      reading.has_level = false;
+      reading.is_golden = false;
       reading.moved = false;
       NameCall(labels, reading.shift);
       if (reading.shift.service.empty()) continue;
@@ -423,14 +422,13 @@ base::Result<> FillSeries(telemetry::MetricSource& metrics, const Question& ques
       ++used;
     }
     ForEachRun(workers, used, kRunOfSeries, [&](std::size_t first, std::size_t last) {
-      SeriesReader reader(question, onset_ns, bounds);
-      for (std::size_t i = first; i < last; ++i) reader.Read(set->labels(wave[i].number), wave[i]);
+      SeriesReader own(question, onset_ns, bounds);
+      for (std::size_t i = first; i < last; ++i) own.Read(set->labels(wave[i].number), wave[i]);
     });
     for (std::size_t i = 0; i < used; ++i) {
       Reading& reading = wave[i];
-      if (reading.has_level)
-        golden.Take(set->labels(reading.number), reading.facts, reading.shift, reading.samples,
-                    question.available);
+      if (reading.is_golden)
+        golden.Take(set->labels(reading.number), reading, question.available, reader);
       ways.Take(set->labels(reading.number), reading);
       if (!reading.moved) continue;
       if (!reading.shift.caller.empty()) {
@@ -440,7 +438,6 @@ base::Result<> FillSeries(telemetry::MetricSource& metrics, const Question& ques
       context.series.push_back(std::move(reading.shift));
     }
   }
-  SeriesReader reader(question, onset_ns, bounds);
   ways.Finish(reader, context);
   context.golden = golden.Finish(bounds);
   std::ranges::sort(context.series, [](const SeriesShift& a, const SeriesShift& b) {

@@ -35,6 +35,8 @@ struct FailureNote {
 class SpanTable {
  public:
   static constexpr std::uint32_t kNone = UINT32_MAX;
+  // Most windows hold fewer, and what is not written to takes no memory.
+  static constexpr std::size_t kRowsAtFirst = std::size_t{1} << 16;
 
   struct Row {
     trace::TraceId trace_id;
@@ -60,7 +62,9 @@ class SpanTable {
   };
 
   // Both outlive the table; services the logs and metrics name are numbered there too.
-  SpanTable(Interner& services, Interner& names) : services_(services), names_(names) {}
+  SpanTable(Interner& services, Interner& names) : services_(services), names_(names) {
+    rows_.reserve(kRowsAtFirst);
+  }
 
   void Add(const telemetry::Span& span, std::uint32_t bin);
   // A span that nobody sent, known by its traces elsewhere.
