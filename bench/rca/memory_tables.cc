@@ -62,16 +62,17 @@ Table RepeatsTable(const Evaluation& evaluation) {
       .title = "Memory: incidents that come again, with something wrong or missing",
       .note =
           "AC@1 over all packs. Remembered is every incident as it is, with its cause confirmed. "
-          "Mended: wrong without memory and right with it, of all that was wrong; spoiled: the "
-          "other way round. Likes alone: the incident itself is not remembered, only the others.",
-      .rows = {{"repeat", "without memory", "with memory", "mended", "spoiled", "likes alone",
-                "spoiled by likes"}}};
+          "Mended: wrong without memory and right with it, of all that was wrong; blind: of those "
+          "that were wrong, where no evidence at all is left; spoiled: wrong with memory alone. "
+          "Likes alone: the incident itself is not remembered, only the others.",
+      .rows = {{"repeat", "without memory", "with memory", "mended", "blind", "spoiled",
+                "likes alone", "spoiled by likes"}}};
   const auto add = [&](const std::string& name, const Repeats& repeats) {
     table.rows.push_back(
         {name, ShareText(repeats.right_without, repeats.asked),
          fmt::format("{:.3f}", PartOf(repeats.right_with, repeats.asked)),
          fmt::format("{} of {}", repeats.mended, repeats.asked - repeats.right_without),
-         fmt::format("{}", repeats.spoiled),
+         fmt::format("{}", repeats.blind), fmt::format("{}", repeats.spoiled),
          fmt::format("{:.3f}", PartOf(repeats.right_with_likes, repeats.asked)),
          fmt::format("{}", repeats.spoiled_by_likes)});
   };
@@ -88,8 +89,9 @@ Table LiesTable(const Evaluation& evaluation) {
       .note = fmt::format(
           "Twelve memories of each incident, as it was, in which people confirmed another service "
           "and refuted the true one; asked again as it was, and with something wrong or missing. "
-          "Clear is what leads by {:.1f} nats or more without memory.",
-          kClearLead),
+          "Clear is what leads by {:.1f} nats or more and is likelier than all else together, "
+          "without memory.",
+          enclave::rca::kPlainLead),
       .rows = {{"pack", "AC@1 without memory", "AC@1 with lies", "clear", "clear and changed"}}};
   const auto add = [&](const std::string& name, const Lies& lies) {
     table.rows.push_back({name, ShareText(lies.right_without, lies.asked),
@@ -122,6 +124,7 @@ nlohmann::json MemoryJson(const Evaluation& evaluation) {
                           {"right_without", repeats.right_without},
                           {"right_with", repeats.right_with},
                           {"mended", repeats.mended},
+                          {"blind", repeats.blind},
                           {"spoiled", repeats.spoiled},
                           {"right_with_likes", repeats.right_with_likes},
                           {"spoiled_by_likes", repeats.spoiled_by_likes}};

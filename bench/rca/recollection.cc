@@ -126,11 +126,12 @@ base::Result<Diagnosis> Recollection::Reconsider(const incident::Context& contex
   return enclave::rca::Diagnose(context, {.priors = memory::EnginePriors(priors)});
 }
 
-void Repeats::Add(bool without, bool with, bool with_likes) {
+void Repeats::Add(bool has_evidence, bool without, bool with, bool with_likes) {
   ++asked;
   right_without += without ? 1 : 0;
   right_with += with ? 1 : 0;
   mended += !without && with ? 1 : 0;
+  blind += !without && !has_evidence ? 1 : 0;
   spoiled += without && !with ? 1 : 0;
   right_with_likes += with_likes ? 1 : 0;
   spoiled_by_likes += without && !with_likes ? 1 : 0;
@@ -141,6 +142,7 @@ void Repeats::Add(const Repeats& other) {
   right_without += other.right_without;
   right_with += other.right_with;
   mended += other.mended;
+  blind += other.blind;
   spoiled += other.spoiled;
   right_with_likes += other.right_with_likes;
   spoiled_by_likes += other.spoiled_by_likes;
@@ -157,6 +159,11 @@ void Lies::Add(const Lies& other) {
 double LeadOf(const Diagnosis& diagnosis) {
   if (diagnosis.ranking.size() < 2) return std::numeric_limits<double>::infinity();
   return std::log(diagnosis.ranking[0].confidence / diagnosis.ranking[1].confidence);
+}
+
+bool IsPlain(const Diagnosis& diagnosis) {
+  return !diagnosis.ranking.empty() && LeadOf(diagnosis) >= enclave::rca::kPlainLead &&
+         diagnosis.ranking.front().confidence >= enclave::rca::kPlainConfidence;
 }
 
 MemoryEvaluator::MemoryEvaluator(std::size_t packs, std::vector<std::string> variants)
@@ -202,7 +209,8 @@ base::Result<> MemoryEvaluator::AskRepeats(Recollection& recollection, MemoryRep
       const auto& [context, diagnosis, ms] = kept.repeats[i];
       ASSIGN_OR_RETURN(const Diagnosis with, recollection.Reconsider(context, diagnosis));
       ASSIGN_OR_RETURN(const Diagnosis likes, recollection.Reconsider(context, diagnosis, kept.id));
-      report.packs[kept.pack].repeats[i].Add(IsRight(diagnosis, kept.cause),
+      report.packs[kept.pack].repeats[i].Add(!FingerprintOf(context, diagnosis).empty(),
+                                             IsRight(diagnosis, kept.cause),
                                              IsRight(with, kept.cause), IsRight(likes, kept.cause));
     }
   return {};
@@ -230,7 +238,7 @@ base::Result<> MemoryEvaluator::AskLies(MemoryReport& report) const {
       ++lies.asked;
       lies.right_without += IsRight(diagnosis, kept.cause) ? 1 : 0;
       lies.right_with += IsRight(with, kept.cause) ? 1 : 0;
-      if (diagnosis.ranking.empty() || LeadOf(diagnosis) < kClearLead) continue;
+      if (!IsPlain(diagnosis)) continue;
       ++lies.clear;
       lies.clear_changed +=
           with.ranking.front().service != diagnosis.ranking.front().service ? 1 : 0;

@@ -66,11 +66,12 @@ struct Repeats {
   std::size_t right_without = 0;
   std::size_t right_with = 0;
   std::size_t mended = 0;   // wrong without, right with
+  std::size_t blind = 0;    // wrong without, and there is no evidence to remember anything by
   std::size_t spoiled = 0;  // right without, wrong with
   // By the likes of the case alone.
   std::size_t right_with_likes = 0;
   std::size_t spoiled_by_likes = 0;
-  void Add(bool without, bool with, bool with_likes);
+  void Add(bool has_evidence, bool without, bool with, bool with_likes);
   void Add(const Repeats& other);
 };
 
@@ -78,14 +79,15 @@ struct Lies {
   std::size_t asked = 0;
   std::size_t right_without = 0;
   std::size_t right_with = 0;
-  std::size_t clear = 0;          // the first leads by kClearLead nats or more
+  std::size_t clear = 0;          // the evidence is plain (rca/diagnose.h)
   std::size_t clear_changed = 0;  // of those, cases that lies gave another first place
   void Add(const Lies& other);
 };
-inline constexpr double kClearLead = enclave::rca::kPlainLead;
 
 // By how many nats of confidence the first leads over the second; infinite without a second.
 double LeadOf(const enclave::rca::Diagnosis& diagnosis);
+// Whether what a diagnosis without memory puts first is plain evidence (rca/diagnose.h).
+bool IsPlain(const enclave::rca::Diagnosis& diagnosis);
 
 struct MemoryReport {
   struct OfPack {

@@ -126,7 +126,7 @@ TEST(RecollectionTest, PoisonChangesNoClearCase) {
   EXPECT_GT((*recollection)->memory().trust().Weight(0.99), 0.9);
   std::size_t clear = 0;
   for (const Case& one : cases) {
-    if (LeadOf(one.answer.diagnosis) < kClearLead) continue;
+    if (!IsPlain(one.answer.diagnosis)) continue;
     ++clear;
     EXPECT_EQ(FirstOf((*recollection)->Reconsider(one.answer.context, one.answer.diagnosis)),
               one.answer.diagnosis.ranking.front().service)
@@ -146,7 +146,7 @@ TEST(RecollectionTest, LiesDoReachWhatIsNotClear) {
                            {today.diagnosis.ranking[1].service, "crash"}, {first, "crash"}, 20));
   const auto now = (*recollection)->Reconsider(today.context, today.diagnosis);
   EXPECT_NE(FirstOf(now), first);
-  EXPECT_LE(LeadOf(*now), kClearLead);
+  EXPECT_LE(LeadOf(*now), enclave::rca::kPlainLead);
 }
 
 TEST(MemoryEvaluatorTest, CountsWhatIsMendedAndSpoiled) {

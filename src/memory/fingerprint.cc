@@ -116,18 +116,17 @@ Families UnseenOf(const incident::Context& context) {
   const auto bit = [](Family family) {
     return static_cast<Families>(1U << static_cast<unsigned>(family));
   };
-  const bool spans = std::ranges::any_of(context.services, [](const auto& service) {
-    return service.requests_before + service.requests_during > 0;
-  });
-  const bool lines = std::ranges::any_of(context.services, [](const auto& service) {
-    return service.lines_before + service.lines_during > 0;
-  });
+  const auto misses = [&](std::string_view source) {
+    return std::ranges::any_of(
+        context.missing, [&](const std::string& missing) { return missing.starts_with(source); });
+  };
   Families unseen = 0;
-  if (context.series.empty() && context.golden.empty()) unseen |= bit(Family::kSeries);
-  if (!spans && context.traces.empty() && context.operations.empty())
+  if (misses("metrics: ")) unseen |= bit(Family::kSeries);
+  // What lines tell of spans that nobody sent has other names.
+  if (misses("traces: "))
     unseen |= static_cast<Families>(bit(Family::kOperations) | bit(Family::kEdges) |
                                     bit(Family::kFlows) | bit(Family::kTraces));
-  if (!lines && context.logs.empty()) unseen |= bit(Family::kLogs);
+  if (misses("logs: ")) unseen |= bit(Family::kLogs);
   return unseen;
 }
 

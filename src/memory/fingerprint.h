@@ -94,7 +94,7 @@ std::vector<Feature> FeaturesOf(const incident::Context& context,
 Fingerprint FingerprintOf(std::vector<Feature> features);
 Fingerprint FingerprintOf(const incident::Context& context, std::span<const Weighed> weighed = {});
 
-// The families of evidence that this context has no source for: no spans, no lines, no series.
+// The families of evidence whose source is missing this time: no spans, no lines, no series.
 Families UnseenOf(const incident::Context& context);
 
 // Cosine of the features alone, without those of `unseen` families, on either side; and how much of

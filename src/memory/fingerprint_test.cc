@@ -46,6 +46,20 @@ TEST(FingerprintTest, TheSameFaultOnAnotherDayIsNearAndOthersAreFar) {
   }
 }
 
+TEST(FingerprintTest, WhatHasNoSourceIsUnseenWhateverStandsInForIt) {
+  auto context = ContextOf({"cart", "code error"}, 3);
+  EXPECT_EQ(UnseenOf(context), 0);
+  const auto bit = [](Family family) { return 1U << static_cast<unsigned>(family); };
+  context.missing = {"logs: no line in the window"};
+  EXPECT_EQ(UnseenOf(context), bit(Family::kLogs));
+  // Operations that lines told of are still there.
+  context.operations.push_back({.service = "cart", .operation = "CartService.java#12"});
+  context.missing = {"metrics: no source", "traces: no span in the window"};
+  EXPECT_EQ(UnseenOf(context), bit(Family::kSeries) | bit(Family::kOperations) |
+                                   bit(Family::kEdges) | bit(Family::kFlows) |
+                                   bit(Family::kTraces));
+}
+
 TEST(FingerprintTest, TwinsAreFoundWhenOneIsLeftOut) {
   std::vector<std::pair<Fingerprint, std::string>> labelled;
   for (const Fault& fault : AllFaults())

@@ -233,7 +233,8 @@ base::Result<> Memory::MeasureAgainstTwins(const std::string& id, const Cause& c
       return outcome.about == About::kCause && outcome.good && outcome.cause == twin.cause;
     });
     if (!confirmed) continue;
-    const bool agreed = twin.cause == cause;
+    // Who is to blame is what a memory is asked; one service fails in more ways than one.
+    const bool agreed = twin.cause.service == cause.service;
     RETURN_IF_ERROR(ledger_->Measure(id, twin.incident.id, twin.likeness, agreed));
     const std::lock_guard lock(trust_mutex_);
     trust_.Measure(twin.likeness, agreed);

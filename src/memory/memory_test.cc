@@ -11,6 +11,7 @@
 #include "memory/exact_index.h"
 #include "memory/hnsw_index.h"
 #include "memory/test_support.h"
+#include "memory/trust.h"
 #include "rca/diagnose.h"
 
 namespace enclave::memory {
@@ -331,6 +332,33 @@ TEST_F(MemoryTest, PoisonCannotOutvotePlainEvidence) {
   EXPECT_THAT(PriorOf(*memory->Recall(truth.fingerprint)), IsEmpty());
   // It is remembered.
   EXPECT_LT(Open()->trust().Weight(1.0), 0.01);
+}
+
+TEST(TrustTest, NoLikenessIsTrustedMoreThanANearerOne) {
+  Trust trust;
+  for (int i = 0; i < 20; ++i) trust.Measure(0.45, true);
+  EXPECT_EQ(trust.Weight(0.45), 0);  // of 0.5 to 0.6 nothing is known
+  for (int i = 0; i < 20; ++i) trust.Measure(0.55, true);
+  EXPECT_GT(trust.Weight(0.45), 0.1);
+  EXPECT_LE(trust.Weight(0.45), trust.Weight(0.65));
+  for (int i = 0; i < 20; ++i) trust.Measure(0.95, false);
+  EXPECT_EQ(trust.Weight(0.45), 0);
+}
+
+TEST_F(MemoryTest, AnotherFaultOfTheSameServiceCountsForIt) {
+  const auto memory = Open();
+  const auto tell = [&](const char* service, const char* kind, std::uint64_t day) {
+    Incident incident = IncidentOf({"cart", "cpu"}, day);
+    ASSERT_TRUE(memory->Record(incident));
+    ASSERT_TRUE(memory->Say(incident.id, Confirmed(service, kind, 100 * kDayNs)));
+  };
+  tell("cart", "cpu", 10);
+  const double before = memory->trust().Share(0.95);
+  tell("cart", "memory", 20);
+  const double agreed = memory->trust().Share(0.95);
+  EXPECT_GT(agreed, before);
+  tell("payment", "cpu", 30);
+  EXPECT_LT(memory->trust().Share(0.95), agreed);
 }
 
 // The same incident once more, and this time no lines came: it is still like itself, and what it is

@@ -21,8 +21,10 @@ void Trust::Measure(double similarity, bool agreed) {
 }
 
 double Trust::Share(double similarity) const {
-  const Band& band = bands_[BandOf(similarity)];
-  return band.agreed / (band.agreed + band.disagreed);
+  double share = 1;
+  for (std::size_t band = BandOf(similarity); band < kBands; ++band)
+    share = std::min(share, bands_[band].agreed / (bands_[band].agreed + bands_[band].disagreed));
+  return share;
 }
 
 double Trust::Weight(double similarity) const {

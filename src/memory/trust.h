@@ -1,9 +1,10 @@
-// How much a likeness is worth, measured: of incidents that looked alike to a degree, how many
-// turned out to have the same cause.
+// How much a likeness is worth, measured: of incidents that looked alike to a degree, in how many
+// the same service turned out to be at fault.
 //
 // In bands of likeness (recall.h), each a Beta distribution: what was agreed and disagreed so far,
 // over a beginning that trusts near twins a little (3 to 1) and distant likenesses not at all (1 to
-// 1). A memory whose twins keep being wrong thus loses its say by itself.
+// 1). No band is trusted more than one that is nearer. A memory whose twins keep being wrong thus
+// loses its say by itself.
 #pragma once
 
 #include <array>

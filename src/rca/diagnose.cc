@@ -247,7 +247,8 @@ void Ranking::Remember(std::vector<Suspect>& suspects) const {
   }
   const auto first = static_cast<std::size_t>(
       std::ranges::max_element(suspects, {}, &Suspect::confidence) - suspects.begin());
-  const bool is_plain = LeadOf(suspects) >= kPlainLead;
+  const bool is_plain =
+      LeadOf(suspects) >= kPlainLead && suspects[first].confidence >= kPlainConfidence;
   double left = 0;
   for (std::size_t i = 0; i < suspects.size(); ++i) {
     suspects[i].confidence *= 1 - doubts[i];

@@ -54,8 +54,10 @@ struct Options {
 // The most that all memories together say, and the most they take from one hypothesis.
 inline constexpr double kMostShare = 0.38;
 inline constexpr double kMostDoubt = 0.3;
-// What leads by so many nats stays first, whatever is remembered.
+// Plain evidence: what leads by so many nats and is likelier than all else together stays first,
+// whatever is remembered.
 inline constexpr double kPlainLead = 2;
+inline constexpr double kPlainConfidence = 0.5;
 // The most that they say where nothing leads so plainly, and what they rest on cannot be seen this
 // time while what can be seen is alike.
 inline constexpr double kMostShareUnseen = 0.7;
