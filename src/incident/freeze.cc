@@ -146,10 +146,12 @@ base::Result<Context> Freeze(const Sources& sources, const Question& question, c
   if (!question.alert.service.empty()) services.Intern(question.alert.service);
   SpanTable table(services, names);
   LogLines lines(timeline);
+  SeriesEvidence series(sources.metrics, question);
   std::vector<std::string> missing_lines;
   // Side by side: they share nothing. The longer one first: a helper comes a little later.
-  ForEach(workers, 2, [&](std::size_t item) {
+  ForEach(workers, 3, [&](std::size_t item) {
     if (item == 1) return ReadLogs(sources.logs, windows, lines, missing_lines);
+    if (item == 2) return series.Gather();
     ReadSpans(sources.traces, windows, timeline, table, context.missing);
     table.Link(workers);
   });
@@ -178,20 +180,13 @@ base::Result<Context> Freeze(const Sources& sources, const Question& question, c
   context.during = {timeline.StartOf(onsets.agreed), question.available.to_ns};
 
   // Side by side too: what the series say is put to the rest when both are done.
-  Interner named;
   Context measured;
   ForEach(workers, 2, [&](std::size_t item) {
     if (item == 0) return spans.Fill(context, onsets, bounds);
-    if (sources.metrics == nullptr) {
-      measured.missing.emplace_back("metrics: no source");
-      return;
-    }
-    const auto read = FillSeries(*sources.metrics, question, context.during.from_ns, bounds,
-                                 workers, named, measured);
-    if (!read) measured.missing.push_back("metrics: " + read.error().message());
+    series.Fill(context.during.from_ns, bounds, workers, measured);
   });
-  for (std::uint32_t service = 0; service < named.size(); ++service)
-    services.Intern(named.Name(service));
+  for (std::uint32_t service = 0; service < series.services().size(); ++service)
+    services.Intern(series.services().Name(service));
   context.series = std::move(measured.series);
   context.golden = std::move(measured.golden);
   context.left_out.merge(measured.left_out);

@@ -5,8 +5,10 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <span>
 #include <tuple>
 
+#include "incident/keep_first.h"
 #include "incident/parallel.h"
 #include "incident/rate_change.h"
 #include "incident/signal.h"
@@ -373,82 +375,128 @@ class SignalNames {
 };
 
 // Series are read in waves of so many, or of so many samples.
-constexpr std::size_t kWave = 512;
+constexpr std::size_t kWave = 1024;
 constexpr std::size_t kWaveSamples = 1 << 19;
 constexpr std::size_t kRunOfSeries = 16;
 
 }  // namespace
 
-base::Result<> FillSeries(telemetry::MetricSource& metrics, const Question& question,
-                          std::int64_t onset_ns, const Bounds& bounds, telemetry::Workers* workers,
-                          Interner& services, Context& context) {
-  std::int64_t from_ns = question.available.from_ns - kHistoryNs;
-  std::int64_t to_ns = question.available.to_ns;
-  for (const Window& window : question.normal) {
-    from_ns = std::min(from_ns, window.from_ns);
-    to_ns = std::max(to_ns, window.to_ns);
+class SeriesEvidence::Waves {
+ public:
+  Waves(telemetry::MetricSource* metrics, const Question& question)
+      : metrics_(metrics), question_(question) {}
+
+  base::Result<> Gather() {
+    if (metrics_ == nullptr) return base::Fail(base::ErrorKind::kNotFound, "no source");
+    std::int64_t from_ns = question_.available.from_ns - kHistoryNs;
+    std::int64_t to_ns = question_.available.to_ns;
+    for (const Window& window : question_.normal) {
+      from_ns = std::min(from_ns, window.from_ns);
+      to_ns = std::max(to_ns, window.to_ns);
+    }
+    ASSIGN_OR_RETURN(const auto any,
+                     telemetry::Matcher::Create(telemetry::MatchOp::kNotEqual, "__name__", ""));
+    ASSIGN_OR_RETURN(set_, metrics_->Select({any}, {from_ns / kMs, to_ns / kMs}));
+    if (set_->size() == 0) return base::Fail(base::ErrorKind::kNotFound, "no series in the window");
+    wave_.resize(std::min(kWave, set_->size()));
+    return ReadWave();
   }
-  ASSIGN_OR_RETURN(const auto any,
-                   telemetry::Matcher::Create(telemetry::MatchOp::kNotEqual, "__name__", ""));
-  ASSIGN_OR_RETURN(const auto set, metrics.Select({any}, {from_ns / kMs, to_ns / kMs}));
-  SeriesReader reader(question, onset_ns, bounds);
-  if (set->size() == 0) context.missing.emplace_back("metrics: no series in the window");
-  GoldenGatherer golden;
-  WayGatherer ways;
-  SignalNames signals;
-  std::vector<Reading> wave(std::min(kWave, set->size()));
-  std::size_t next = 0;
-  while (next < set->size()) {
-    std::size_t used = 0;
+
+  base::Result<> Fill(std::int64_t onset_ns, const Bounds& bounds, telemetry::Workers* workers,
+                      Context& context) {
+    SeriesReader reader(question_, onset_ns, bounds);
+    GoldenGatherer golden;
+    WayGatherer ways;
+    while (used_ > 0) {
+      ForEachRun(workers, used_, kRunOfSeries, [&](std::size_t first, std::size_t last) {
+        SeriesReader own(question_, onset_ns, bounds);
+        for (std::size_t i = first; i < last; ++i)
+          own.Read(set_->labels(wave_[i].number), wave_[i]);
+      });
+      for (Reading& reading : std::span(wave_).first(used_)) {
+        const telemetry::Labels& labels = set_->labels(reading.number);
+        if (reading.is_golden) golden.Take(labels, reading, question_.available, reader);
+        ways.Take(labels, reading);
+        if (!reading.moved) continue;
+        if (!reading.shift.caller.empty()) {
+          services_.Intern(reading.shift.caller);
+          services_.Intern(reading.shift.service);
+        }
+        context.series.push_back(std::move(reading.shift));
+      }
+      RETURN_IF_ERROR(ReadWave());
+    }
+    ways.Finish(reader, context);
+    context.golden = golden.Finish(bounds);
+    std::ranges::sort(context.series, [](const SeriesShift& a, const SeriesShift& b) {
+      return std::tuple(-std::abs(a.score), std::string_view(a.series)) <
+             std::tuple(-std::abs(b.score), std::string_view(b.series));
+    });
+    context.left_out["series"] = KeepFirst(context.series, bounds.items * 2);
+    return {};
+  }
+
+  const Interner& services() const { return services_; }
+
+  // The first that went wrong.
+  base::Result<> state{};
+
+ private:
+  // The samples of the next series that may say something; none are left when it is empty.
+  base::Result<> ReadWave() {
     std::size_t samples = 0;
-    for (; next < set->size() && used < wave.size() && samples < kWaveSamples; ++next) {
-      const telemetry::Labels& labels = set->labels(next);
+    for (used_ = 0; next_ < set_->size() && used_ < wave_.size() && samples < kWaveSamples;
+         ++next_) {
+      const telemetry::Labels& labels = set_->labels(next_);
       const std::string service = ServiceOf(labels);
       // Known to be there, whether it moved or not.
-      if (!service.empty() && !labels.Has("destination")) services.Intern(service);
+      if (!service.empty() && !labels.Has("destination")) services_.Intern(service);
       const std::string_view metric = labels.Get(telemetry::kMetricName);
-      const SignalFacts& facts = signals.Of(metric);
+      const SignalFacts& facts = signals_.Of(metric);
       if (facts.signal == Signal::kOther || facts.of_node) continue;
-      Reading& reading = wave[used];
-      reading.number = next;
+      Reading& reading = wave_[used_];
+      reading.number = next_;
       reading.facts = facts;
       reading.shift = {.service = service, .signal = facts.signal, .metric = std::string(metric)};
       reading.is_golden = false;
       reading.moved = false;
       NameCall(labels, reading.shift);
       if (reading.shift.service.empty()) continue;
-      RETURN_IF_ERROR(set->Read(next, reading.samples));
+      RETURN_IF_ERROR(set_->Read(next_, reading.samples));
       samples += reading.samples.size();
-      ++used;
+      ++used_;
     }
-    ForEachRun(workers, used, kRunOfSeries, [&](std::size_t first, std::size_t last) {
-      SeriesReader own(question, onset_ns, bounds);
-      for (std::size_t i = first; i < last; ++i) own.Read(set->labels(wave[i].number), wave[i]);
-    });
-    for (std::size_t i = 0; i < used; ++i) {
-      Reading& reading = wave[i];
-      if (reading.is_golden)
-        golden.Take(set->labels(reading.number), reading, question.available, reader);
-      ways.Take(set->labels(reading.number), reading);
-      if (!reading.moved) continue;
-      if (!reading.shift.caller.empty()) {
-        services.Intern(reading.shift.caller);
-        services.Intern(reading.shift.service);
-      }
-      context.series.push_back(std::move(reading.shift));
-    }
+    return {};
   }
-  ways.Finish(reader, context);
-  context.golden = golden.Finish(bounds);
-  std::ranges::sort(context.series, [](const SeriesShift& a, const SeriesShift& b) {
-    return std::tuple(-std::abs(a.score), std::string_view(a.series)) <
-           std::tuple(-std::abs(b.score), std::string_view(b.series));
-  });
-  const std::size_t most = bounds.items * 2;
-  const std::size_t over = context.series.size() > most ? context.series.size() - most : 0;
-  context.series.resize(context.series.size() - over);
-  context.left_out["series"] = over;
-  return {};
+
+  telemetry::MetricSource* metrics_;
+  const Question& question_;
+  std::unique_ptr<telemetry::SeriesSet> set_;
+  SignalNames signals_;
+  Interner services_;
+  std::vector<Reading> wave_;
+  std::size_t used_ = 0;  // of the wave
+  std::size_t next_ = 0;  // of the set
+};
+
+SeriesEvidence::SeriesEvidence(telemetry::MetricSource* metrics, const Question& question)
+    : waves_(std::make_unique<Waves>(metrics, question)) {}
+
+SeriesEvidence::~SeriesEvidence() = default;
+
+void SeriesEvidence::Gather() {
+  waves_->state = waves_->Gather();
+}
+
+void SeriesEvidence::Fill(std::int64_t onset_ns, const Bounds& bounds, telemetry::Workers* workers,
+                          Context& context) {
+  if (waves_->state) waves_->state = waves_->Fill(onset_ns, bounds, workers, context);
+  if (!waves_->state)
+    context.missing.push_back("metrics: " + std::string(waves_->state.error().message()));
+}
+
+const Interner& SeriesEvidence::services() const {
+  return waves_->services();
 }
 
 }  // namespace enclave::incident
