@@ -275,6 +275,16 @@ TEST_F(AgentTest, EvidenceThatGoesOnShowingLittleIsForPeople) {
   EXPECT_EQ(Only()->contexts, policy.looks);
 }
 
+TEST_F(AgentTest, PeopleAreToldWhatWasNotAllowed) {
+  policy.guardrail.per_hour = 0;
+  Restart();
+  BreakUntilRollback();
+  time.RunFor(seconds(120));
+  EXPECT_EQ(Only()->outcome, Stage::kEscalated);
+  EXPECT_THAT(Only()->taken, IsEmpty());
+  EXPECT_THAT(Only()->why, HasSubstr("no safe action is left to try: 0 actions were taken"));
+}
+
 TEST_F(AgentTest, AnUndoThatWouldTakeTheLastPodIsNotDone) {
   Json cart = (*api.Get(kube::kDeployment, "shop", "cart"))->json();
   cart["spec"]["replicas"] = 0;

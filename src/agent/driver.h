@@ -45,8 +45,8 @@ class Driver {
   bool Freeze();
   bool Diagnose();
   bool MakePlan();
-  bool Consider();   // the next candidate
-  bool LookAgain();  // there is none
+  bool Consider();                         // the next candidate
+  bool LookAgain(const std::string& why);  // there is none
   bool AwaitApproval();
   bool Act();
   bool Verify();

@@ -103,10 +103,12 @@ bool Driver::Consider() {
     // Who rejected a plan is at it.
     const bool people_know = std::ranges::any_of(
         record().skipped, [](const Skipped& skipped) { return !skipped.by.empty(); });
+    const std::string left = record().skipped.empty()
+                                 ? "no safe action is left to try"
+                                 : "no safe action is left to try: " + record().skipped.back().why;
     if (!people_know && record().contexts < policy().looks * (1 + record().taken.size()))
-      return LookAgain();
-    return Close(Stage::kEscalated,
-                 candidate == nullptr ? "no safe action is left to try" : candidate->reason);
+      return LookAgain(candidate == nullptr ? left : "no cause is plain enough to act on");
+    return Close(Stage::kEscalated, candidate == nullptr ? left : candidate->reason);
   }
   if (!MayTry(waiting_)) return false;
 
@@ -137,10 +139,9 @@ bool Driver::Consider() {
   return false;
 }
 
-bool Driver::LookAgain() {
+bool Driver::LookAgain(const std::string& why) {
   if (InStage() < policy().verify.hold) return false;
-  return Append(EventKind::kReconsidered,
-                {{"why", "no cause is plain enough to act on; the evidence is taken again"}});
+  return Append(EventKind::kReconsidered, {{"why", why + "; the evidence is taken again"}});
 }
 
 bool Driver::DryRunPasses(const Action& action, bool* wait, std::string* why) {
