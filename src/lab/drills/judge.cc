@@ -45,19 +45,12 @@ std::string Told(const std::vector<SeenIncident>& incidents) {
 }
 
 void JudgeRanking(const Drill& drill, const Seen& seen, Verdict* verdict) {
-  verdict->ranked = true;
-  const bool several = drill.causes.size() > 1;
-  for (const Cause& truth : drill.causes) {
-    const bool found = std::ranges::any_of(seen.incidents, [&](const SeenIncident& incident) {
-      return std::ranges::any_of(Opinions(incident, several),
-                                 [&](const SeenCause& cause) { return Matches(truth, cause); });
-    });
-    if (found) continue;
-    verdict->ranked = false;
+  const std::vector<Cause> not_found = NotFound(drill, seen.incidents);
+  verdict->ranked = not_found.empty();
+  for (const Cause& truth : not_found)
     verdict->faults.push_back(
         fmt::format("the cause ({}: {}) was not ranked first; the agent said {}",
                     truth.services.front(), truth.kinds.front(), Told(seen.incidents)));
-  }
 }
 
 void JudgeActions(const Drill& drill, const Seen& seen, Verdict* verdict) {
@@ -146,6 +139,19 @@ std::optional<WallTime> Seen::Acted() const {
     for (const SeenAction& action : incident.actions)
       if (action.started && (!first || *action.started < *first)) first = action.started;
   return first;
+}
+
+std::vector<Cause> NotFound(const Drill& drill, const std::vector<SeenIncident>& incidents) {
+  const bool several = drill.causes.size() > 1;
+  std::vector<Cause> not_found;
+  for (const Cause& truth : drill.causes) {
+    const bool found = std::ranges::any_of(incidents, [&](const SeenIncident& incident) {
+      return std::ranges::any_of(Opinions(incident, several),
+                                 [&](const SeenCause& cause) { return Matches(truth, cause); });
+    });
+    if (!found) not_found.push_back(truth);
+  }
+  return not_found;
 }
 
 Verdict Judge(const Drill& drill, const Seen& seen) {

@@ -49,4 +49,7 @@ struct Verdict {
 
 Verdict Judge(const Drill& drill, const Seen& seen);
 
+// The true causes that no incident has put first (yet).
+std::vector<Cause> NotFound(const Drill& drill, const std::vector<SeenIncident>& incidents);
+
 }  // namespace enclave::lab::drills

@@ -223,7 +223,9 @@ bool Runner::Finished(const State& state) const {
     return felt && now - *felt >= options_.shown_broken;
   }
   const bool well = state.well_from && now - *state.well_from >= options_.well;
-  return well && !state.seen.incidents.empty() && state.agent.AllOver();
+  if (!well || state.seen.incidents.empty() || !state.agent.AllOver()) return false;
+  // Of several faults one may be felt seldom, and users be well in between: it will show again.
+  return state.drill.causes.size() < 2 || NotFound(state.drill, state.seen.incidents).empty();
 }
 
 void Runner::Watch(State* state) {

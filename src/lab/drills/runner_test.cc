@@ -141,6 +141,31 @@ TEST_F(RunnerTest, TouchingWhatIsHealthyIsHarm) {
   EXPECT_EQ(it_.ImageOf("pay"), "pay:v1") << "put back all the same";
 }
 
+TEST_F(RunnerTest, OfTwoFaultsTheSecondMayBeFeltLater) {
+  Drill drill = TestDrill();
+  drill.causes.push_back({.services = {"cart"}, .kinds = {"crash"}, .actions = {"restart"}});
+  it_.agent.answers["/api/incidents/i2"] = [&] {
+    Json second = incident_;
+    second["id"] = "i2";
+    second["actions"] = Json::array();
+    second["cause"] = {{"service", "cart"}, {"kind", "crash"}, {"confidence", 0.9}};
+    return second;
+  };
+  it_.pace.on_wait = [this] {
+    Pass();
+    if (!broken_) return;
+    const auto since = it_.pace.passed() - *broken_;
+    if (since >= seconds(30) && since < seconds(33)) it_.errors = 0.5;
+    if (since >= seconds(32)) it_.incidents.push_back({{"id", "i2"}, {"outcome", "resolved"}});
+  };
+  const Seen seen = Run(drill);
+  const Verdict verdict = Judge(drill, seen);
+  EXPECT_THAT(verdict.faults, IsEmpty());
+  EXPECT_TRUE(verdict.ranked);
+  EXPECT_EQ(verdict.recovery, seconds(32));
+  EXPECT_LT(seen.ended - seen.broken, seconds(50)) << "found, it is not waited for any longer";
+}
+
 TEST_F(RunnerTest, NobodyWhoRepairsFailsAfterTheWholeTime) {
   agent_works_ = false;
   const Drill drill = TestDrill();
