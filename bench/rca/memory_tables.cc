@@ -63,8 +63,8 @@ Table RepeatsTable(const Evaluation& evaluation) {
       .note =
           "AC@1 over all packs. Remembered is every incident as it is, with its cause confirmed. "
           "Mended: wrong without memory and right with it, of all that was wrong; blind: of those "
-          "that were wrong, where no evidence at all is left; spoiled: wrong with memory alone. "
-          "Likes alone: the incident itself is not remembered, only the others.",
+          "that were wrong, where no evidence at all is left; spoiled: right without memory and "
+          "wrong with it. Likes alone: the incident itself is not remembered, only the others.",
       .rows = {{"repeat", "without memory", "with memory", "mended", "blind", "spoiled",
                 "likes alone", "spoiled by likes"}}};
   const auto add = [&](const std::string& name, const Repeats& repeats) {
