@@ -115,6 +115,8 @@ class Claimant {
   const std::string& WhoDoesNotReach(const std::string& service) const;
   void SaySlowTrace(const incident::FailingTrace& trace);
   void Facts();
+  double Freshness(const incident::Change& change) const;
+  double ChangedLately(std::string_view service) const;
   void Changes();
 
   bool HasSpans(std::string_view service) const {

@@ -145,6 +145,22 @@ void Claimant::Facts() {
       }
 }
 
+// A change just before the trouble began is suspect, one long before it is not.
+double Claimant::Freshness(const incident::Change& change) const {
+  const double ahead_s = static_cast<double>(context_.during.from_ns - change.time_ns) / 1e9;
+  return ahead_s < -60 ? 0 : 1 - Ramp(ahead_s, 60, 1800);
+}
+
+// How lately the code or the configuration of a service was changed.
+double Claimant::ChangedLately(std::string_view service) const {
+  double lately = 0;
+  for (const incident::Change& change : context_.changes)
+    if (change.service == service && (change.kind == incident::ChangeKind::kRollout ||
+                                      change.kind == incident::ChangeKind::kConfiguration))
+      lately = std::max(lately, Freshness(change));
+  return lately;
+}
+
 void Claimant::Changes() {
   static const std::map<incident::ChangeKind, CauseKind> kKinds = {
       {incident::ChangeKind::kRollout, CauseKind::kBadRelease},
@@ -155,13 +171,10 @@ void Claimant::Changes() {
   for (const incident::Change& change : context_.changes) {
     const auto kind = kKinds.find(change.kind);
     if (kind == kKinds.end()) continue;
-    // A change just before the trouble began is suspect, one long before it is not.
-    const double ahead_s = static_cast<double>(context_.during.from_ns - change.time_ns) / 1e9;
-    const double near = ahead_s < -60 ? 0 : 1 - Ramp(ahead_s, 60, 1800);
     Say(change.service,
         {.kind = kind->second,
          .family = Family::kChanges,
-         .weight = 4 * near,
+         .weight = 4 * Freshness(change),
          .id = change.id,
          .component = change.object,
          .component_rank = 1,

@@ -59,16 +59,19 @@ void Claimant::Flows() {
     cut.lost *= 1 - 0.8 * Ramp(UsualShare(key.first) / missing, 0.5, 0.9);
     const auto& [service, operation] = key;
     double own = cut.lost;
+    const double changed = ChangedLately(service);
     for (const incident::FlowShift* end : cut.ends) {
       const double weight = Bounded(std::abs(end->score) * 0.4, 10) *
                             Ramp(std::abs(end->share_during - end->share_before), 0.05, 0.4);
-      const double part = cut.lost * weight / cut.ended;
       if (end->callee == service) continue;
-      own -= part * 0.7;
+      // Code that was changed lately takes another way by itself.
+      const double part = 0.7 * cut.lost * weight / cut.ended *
+                          (1 - std::max(changed - ChangedLately(end->callee), 0.0));
+      own -= part;
       Say(end->callee,
           {.kind = CauseKind::kCodeError,
            .family = Family::kFlows,
-           .weight = part * 0.7,
+           .weight = part,
            .callee_would = true,
            .id = end->id,
            .component = end->step,

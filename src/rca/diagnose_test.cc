@@ -117,6 +117,44 @@ TEST(DiagnoseTest, WhomOthersReachIsNotWhyOneDoesNot) {
   EXPECT_EQ(Diagnose(context).ranking[0].service, "store") << "nobody reaches it";
 }
 
+TEST(DiagnoseTest, WhoTakesAnotherWayBecauseItWasChangedIsNotStoppedByWhomItCalls) {
+  Context context = OnlineShop();
+  const incident::FlowShift lost{.id = "f1",
+                                 .service = "cart",
+                                 .operation = "choose",
+                                 .callee = "cart",
+                                 .step = "write",
+                                 .share_before = 0.84,
+                                 .share_during = 0.13,
+                                 .score = -60};
+  incident::FlowShift ends = lost;
+  ends.id = "f2";
+  ends.callee = "store";
+  ends.step = "store/List";
+  ends.ends_after = true;
+  ends.share_before = 0.19;
+  ends.share_during = 0.88;
+  ends.score = 60;
+  context.flows = {lost, ends};
+  EXPECT_EQ(Diagnose(context).ranking[0].service, "store") << "nothing else would stop it there";
+  context.changes = {{.id = "c1",
+                      .time_ns = 0,
+                      .service = "cart",
+                      .kind = incident::ChangeKind::kRollout,
+                      .object = "Deployment shop/cart"}};
+  EXPECT_EQ(Diagnose(context).ranking[0].service, "cart");
+  EXPECT_EQ(Diagnose(context).ranking[0].kind, CauseKind::kBadRelease);
+  EXPECT_GT(Diagnose(context).ranking[0].confidence, 0.9);
+  context.changes.push_back(context.changes[0]);
+  context.changes[1].id = "c2";
+  context.changes[1].service = "store";
+  context.changes[1].object = "Deployment shop/store";
+  EXPECT_EQ(Diagnose(context).ranking[0].service, "store") << "both were changed";
+  context.changes.pop_back();
+  context.during.from_ns = 3600 * 1'000'000'000LL;
+  EXPECT_EQ(Diagnose(context).ranking[0].service, "store") << "an hour is long ago";
+}
+
 TEST(DiagnoseTest, WhatIsKilledForItsMemoryWaitsForThatReason) {
   Context context = OnlineShop();
   context.facts = {{.id = "f1",
