@@ -33,6 +33,11 @@ double ShiftWeight(double score, double most) {
   return Bounded(1.5 * std::log2(1 + std::max(std::abs(score) - 2, 0.0)), most);
 }
 
+// What it hardly ever passes. An earlier incident in the window is not usual, though a tenth of it.
+double UsualHigh(const incident::Summary& before) {
+  return std::min(before.high, before.median + 3 * before.spread);
+}
+
 // Of the higher values: what has just begun fills little of the time.
 double TimesMore(const incident::SeriesShift& shift) {
   return shift.during.high / (shift.before.high + 1e-9);
@@ -119,7 +124,7 @@ void Claimant::SayCpu(const incident::SeriesShift& shift) {
   double weight = 0;
   if (IsRatio(shift))
     // Towards its limit, and far from where it was.
-    weight = kMostWeight * Ramp(level, 0.4, 0.8) * Ramp(level - shift.before.high, 0.1, 0.4);
+    weight = kMostWeight * Ramp(level, 0.4, 0.8) * Ramp(level - UsualHigh(shift.before), 0.1, 0.4);
   else
     weight = knows_cpu_limits_
                  ? 0
@@ -150,7 +155,7 @@ void Claimant::SayLevel(const incident::SeriesShift& shift) {
   } else if (shift.score > 0) {
     weight =
         IsRatio(shift)
-            ? kMostWeight * Ramp(level, 0.6, 0.9) * Ramp(level - shift.before.high, 0.1, 0.4)
+            ? kMostWeight * Ramp(level, 0.6, 0.9) * Ramp(level - UsualHigh(shift.before), 0.1, 0.4)
             : 4 * Ramp(shift.score, 5, 20) * Ramp(level / (shift.before.high + 1e-9), 1.3, 2.5);
   }
   Say(shift.service, {.kind = kKinds.at(shift.signal),

@@ -122,8 +122,15 @@ Result<> Runner::Settle(const std::string& ns, Duration hold, const OnReading& o
       well_from.reset();
     else if (!well_from)
       well_from = now;
-    if (well_from && now - *well_from >= hold) return {};
-    if (well_from)
+    const bool held = well_from && now - *well_from >= hold;
+    const auto paging = held && !options_.unattended ? SloWatch::Paging(world_)
+                                                     : Result<std::vector<std::string>>();
+    if (held && paging && paging->empty()) return {};
+    if (!paging)
+      missing = paging.error().message();
+    else if (held)
+      missing = Joined(*paging) + " still fires";
+    else if (well_from)
       missing = fmt::format("all is well, and must be for {:.0f} s", InSeconds(hold));
     else if (!reading.error.empty())
       missing = reading.error;

@@ -199,6 +199,22 @@ TEST_F(RunnerTest, WhatIsNotSteadyIsNotBroken) {
   EXPECT_FALSE(Judge(TestDrill(), seen).passed());
 }
 
+TEST_F(RunnerTest, NothingIsBrokenWhileUsersObjectivesStillPage) {
+  const auto alert = [](const char* state, const char* severity, const char* slo) {
+    return Json{
+        {"state", state},
+        {"labels",
+         {{"alertname", "TooSlow"}, {"severity", severity}, {"slo", slo}, {"service", "cart"}}}};
+  };
+  it_.alerts = {alert("pending", "page", "latency"), alert("firing", "ticket", "latency"),
+                alert("firing", "page", "")};
+  EXPECT_TRUE(Run(TestDrill()).failed.empty());
+  it_.alerts.push_back(alert("firing", "page", "latency"));
+  const Seen seen = Run(TestDrill(), {.steady_timeout = seconds(60)});
+  EXPECT_THAT(seen.failed, HasSubstr("TooSlow of cart still fires"));
+  EXPECT_EQ(it_.ImageOf("pay"), "pay:v1");
+}
+
 TEST_F(RunnerTest, AQuietDrillLastsItsTimeAndAllowsNoIncident) {
   Drill drill = TestDrill();
   drill.causes.clear();

@@ -55,4 +55,16 @@ Reading SloWatch::Read(const World& world) const {
   return reading;
 }
 
+base::Result<std::vector<std::string>> SloWatch::Paging(const World& world) {
+  ASSIGN_OR_RETURN(const Json answer, world.observatory.Ask("/api/v1/alerts"));
+  std::vector<std::string> paging;
+  for (const Json& alert : kube::At(answer, "data.alerts"))
+    if (kube::StringAt(alert, "state") == "firing" &&
+        kube::StringAt(alert, "labels.severity") == "page" &&
+        !kube::StringAt(alert, "labels.slo").empty())
+      paging.push_back(fmt::format("{} of {}", kube::StringAt(alert, "labels.alertname"),
+                                   kube::StringAt(alert, "labels.service")));
+  return paging;
+}
+
 }  // namespace enclave::lab::drills

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/executor.h"
+#include "base/result.h"
 #include "lab/drills/drill.h"
 #include "lab/drills/world.h"
 
@@ -29,6 +30,9 @@ class SloWatch {
  public:
   explicit SloWatch(std::vector<Objective> objectives) : objectives_(std::move(objectives)) {}
   Reading Read(const World& world) const;
+  // The alerts of users' objectives that page somebody now, as "ALERT of SERVICE": they go on for a
+  // while when all is well again, and what breaks meanwhile is no news to who follows them.
+  static base::Result<std::vector<std::string>> Paging(const World& world);
   const std::vector<Objective>& objectives() const { return objectives_; }
 
  private:

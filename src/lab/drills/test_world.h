@@ -139,6 +139,7 @@ struct TestWorld {
            {{"result", Json::array({{{"metric", {{"objective", "errors"}}},
                                      {"value", Json::array({1.0, std::to_string(errors)})}}})}}}};
     };
+    observatory.answers["/api/v1/alerts"] = [this] { return Json{{"data", {{"alerts", alerts}}}}; };
     observatory.answers["/api/search"] = [] { return Json{{"traces", Json::array()}}; };
     agent.answers["/api/incidents"] = [this] { return Json{{"incidents", incidents}}; };
   }
@@ -167,6 +168,7 @@ struct TestWorld {
   TestShow show{};
   double errors = 0;
   Json incidents = Json::array();
+  Json alerts = Json::array();
 };
 
 }  // namespace enclave::lab::drills
