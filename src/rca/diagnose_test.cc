@@ -155,6 +155,25 @@ TEST(DiagnoseTest, WhoTakesAnotherWayBecauseItWasChangedIsNotStoppedByWhomItCall
   EXPECT_EQ(Diagnose(context).ranking[0].service, "store") << "an hour is long ago";
 }
 
+TEST(DiagnoseTest, AnEarlierIncidentInTheWindowHidesNoSaturation) {
+  Context context = OnlineShop();
+  context.series = {
+      {.id = "m1",
+       .service = "store",
+       .signal = incident::Signal::kCpu,
+       .metric = "k8s_pod_cpu_limit_utilization_ratio",
+       // Two of nineteen minutes were at the limit as well.
+       .before = {.count = 19, .mean = 0.31, .median = 0.25, .spread = 0.05, .high = 0.87},
+       .during = {.count = 3, .mean = 0.66, .median = 0.84, .spread = 0.05, .high = 0.87},
+       .score = 5}};
+  EXPECT_EQ(Diagnose(context).ranking[0].service, "store");
+  EXPECT_EQ(Diagnose(context).ranking[0].kind, CauseKind::kCpu);
+  // Whose load goes up and down all the time is at its limit often.
+  context.series[0].before.spread = 0.25;
+  for (const Hypothesis& hypothesis : Diagnose(context).ranking)
+    EXPECT_THAT(hypothesis.evidence, testing::IsEmpty()) << hypothesis.service;
+}
+
 TEST(DiagnoseTest, WhatIsKilledForItsMemoryWaitsForThatReason) {
   Context context = OnlineShop();
   context.facts = {{.id = "f1",
